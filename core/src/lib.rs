@@ -1,0 +1,9 @@
+//! networkdb-core: every protocol of networkdb as a sans-IO machine.
+//!
+//! Nothing here opens a socket, reads a clock, starts a thread or asks the operating system for randomness.
+//! A host feeds [`machine::Input`] and the time, and carries out [`machine::Output`].
+
+pub mod machine;
+mod name;
+
+pub use name::Name;
