@@ -92,6 +92,11 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         self.entries.contains_key(&id.0)
     }
 
+    /// The broadcast queued under `key`.
+    pub fn id(&self, key: &K) -> Option<BroadcastId> {
+        self.by_key.get(key).copied().map(BroadcastId)
+    }
+
     /// The message queued under `key`.
     pub fn get(&self, key: &K) -> Option<&Bytes> {
         self.entries.get(self.by_key.get(key)?).map(|entry| &entry.bytes)
