@@ -7,18 +7,8 @@ use std::{
 
 use bytes::Bytes;
 
-use super::Keyring;
+use super::{Dialect, Keyring};
 use crate::Name;
-
-/// How integers are written; both are read by every peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// As memberlist up to 0.5.2 writes them.
-    #[default]
-    Old,
-    /// As memberlist from 0.5.3 on writes them.
-    New,
-}
 
 /// A range of addresses in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +40,8 @@ impl std::str::FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not an address range such as 10.0.0.0/8");
         let (addr, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let (addr, prefix) = (addr.parse::<IpAddr>().map_err(|_| wrong())?, prefix.parse().map_err(|_| wrong())?);
+        let (addr, prefix) =
+            (addr.parse::<IpAddr>().map_err(|_| wrong())?, prefix.parse().map_err(|_| wrong())?);
         let bits = if addr.is_ipv4() { 32 } else { 128 };
         if prefix <= bits { Ok(Self { addr, prefix }) } else { Err(wrong()) }
     }
