@@ -61,13 +61,7 @@ pub struct BroadcastQueue<K> {
 
 impl<K> Default for BroadcastQueue<K> {
     fn default() -> Self {
-        Self {
-            entries: HashMap::new(),
-            order: BTreeSet::new(),
-            by_key: HashMap::new(),
-            last_id: 0,
-            bytes: 0,
-        }
+        Self { entries: HashMap::new(), order: BTreeSet::new(), by_key: HashMap::new(), last_id: 0, bytes: 0 }
     }
 }
 

@@ -9,8 +9,10 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Delegate, Member, MemberEvent, Memberlist, Row, State, Suspicion, Timer, Topic, Versions,
-    message::{Alive, Dead, Suspect},
+    Delegate, MAX_MEMBERS, Member, MemberEvent, Memberlist, Row, State, Suspicion, Timer, Topic, Versions,
+    encoded,
+    message::{Accusation, Alive},
+    roster::Record,
     roster::is_gone,
 };
 use crate::{Name, machine::Instant};
@@ -92,7 +94,13 @@ impl Memberlist {
     }
 
     /// Makes sure the node is known and may have this address; whether it comes back under a new one.
-    fn admit(&mut self, now: Instant, claim: &Claim, alive: &Alive<'_>, d: &mut impl Delegate) -> Option<bool> {
+    fn admit(
+        &mut self,
+        now: Instant,
+        claim: &Claim,
+        alive: &Alive<'_>,
+        d: &mut impl Delegate,
+    ) -> Option<bool> {
         let known = self.roster.get(&claim.name).map(|record| &record.member);
         if known.is_some_and(|member| member.addr == claim.addr) {
             return Some(false);
@@ -155,7 +163,7 @@ impl Memberlist {
     }
 
     /// Somebody, perhaps this node, got no answer from a node.
-    pub(super) fn suspect(&mut self, now: Instant, suspect: &Suspect<'_>) {
+    pub(super) fn suspect(&mut self, now: Instant, suspect: &Accusation<'_>) {
         let Some(record) = self.roster.get_mut(&suspect.node) else { return };
         if suspect.incarnation < record.member.incarnation {
             return;
@@ -164,7 +172,7 @@ impl Memberlist {
         if let Some(suspicion) = &mut record.suspicion {
             if suspicion.confirm(&from) {
                 self.timers.set(Timer::Suspicion(name.clone()), suspicion.deadline());
-                self.queue(Topic::Node(name), |out| suspect.encode(out));
+                self.queue(Topic::Node(name), |out| suspect.encode_suspect(out));
             }
             return;
         }
@@ -183,7 +191,7 @@ impl Memberlist {
             record.member.since = now;
             record.suspicion = Some(suspicion);
         }
-        self.queue(Topic::Node(name), |out| suspect.encode(out));
+        self.queue(Topic::Node(name), |out| suspect.encode_suspect(out));
     }
 
     /// A suspect's grace period is over.
@@ -192,7 +200,7 @@ impl Memberlist {
         if record.member.state != State::Suspect {
             return;
         }
-        let dead = Dead {
+        let dead = Accusation {
             incarnation: record.member.incarnation,
             node: Cow::Owned(name.to_vec()),
             from: Cow::Owned(self.config.name.to_vec()),
@@ -201,7 +209,7 @@ impl Memberlist {
     }
 
     /// Somebody says a node is dead, or the node itself says it leaves.
-    pub(super) fn dead(&mut self, now: Instant, dead: &Dead<'_>, d: &mut impl Delegate) {
+    pub(super) fn dead(&mut self, now: Instant, dead: &Accusation<'_>, d: &mut impl Delegate) {
         let Some(record) = self.roster.get_mut(&dead.node) else { return };
         if dead.incarnation < record.member.incarnation {
             return;
@@ -219,7 +227,7 @@ impl Memberlist {
         record.member.state = if dead.from == dead.node { State::Left } else { State::Dead };
         record.member.since = now;
         let member = record.member.clone();
-        self.queue(Topic::Node(name), |out| dead.encode(out));
+        self.queue(Topic::Node(name), |out| dead.encode_dead(out));
         d.member(now, &MemberEvent::Gone(member));
     }
 
@@ -234,8 +242,8 @@ impl Memberlist {
         let name = self.config.name.clone();
         let Some(record) = self.roster.get_mut(&name) else { return };
         record.member.incarnation = self.incarnation;
-        let alive = own_alive(&record.member);
-        self.broadcasts.push(Some(Topic::Refutation), encoded(|out| alive.encode(out)));
+        let alive = encoded(|out| own_alive(&record.member).encode(out));
+        self.broadcasts.push(Some(Topic::Refutation), alive);
     }
 
     /// Moves the own incarnation past `seen`. It never wraps.
@@ -245,7 +253,7 @@ impl Memberlist {
 
     /// One row of a push/pull.
     pub(super) fn merge_row(&mut self, now: Instant, row: &Row<'_>, d: &mut impl Delegate) {
-        let accusation = |from: &[u8]| Suspect {
+        let accusation = |from: &[u8]| Accusation {
             incarnation: row.incarnation,
             node: row.name.clone(),
             from: Cow::Owned(from.to_vec()),
@@ -264,10 +272,7 @@ impl Memberlist {
             }
             // A peer's belief that a node is dead only makes it suspect here: it may still refute.
             1 | 2 => self.suspect(now, &accusation(&self.config.name.clone())),
-            3 => {
-                let Suspect { incarnation, node, from } = accusation(&row.name);
-                self.dead(now, &Dead { incarnation, node, from }, d);
-            }
+            3 => self.dead(now, &accusation(&row.name), d),
             _ => self.counters.drop("push/pull: unknown state"),
         }
     }

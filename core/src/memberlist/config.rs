@@ -8,18 +8,8 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{KeyError, Keyring, MAX_META, PROTOCOL_UNDERSTOOD};
+use super::{Dialect, KeyError, Keyring, MAX_META, PROTOCOL_UNDERSTOOD};
 use crate::Name;
-
-/// How integers are written; both are read by every peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// As memberlist up to 0.5.2 writes them.
-    #[default]
-    Old,
-    /// As memberlist from 0.5.3 on writes them.
-    New,
-}
 
 /// A range of addresses in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +41,8 @@ impl std::str::FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not an address range such as 10.0.0.0/8");
         let (addr, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let (addr, prefix) = (addr.parse::<IpAddr>().map_err(|_| wrong())?, prefix.parse().map_err(|_| wrong())?);
+        let (addr, prefix) =
+            (addr.parse::<IpAddr>().map_err(|_| wrong())?, prefix.parse().map_err(|_| wrong())?);
         let bits = if addr.is_ipv4() { 32 } else { 128 };
         if prefix <= bits { Ok(Self { addr, prefix }) } else { Err(wrong()) }
     }
@@ -234,9 +225,13 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EmptyName => f.write_str("the node needs a name"),
-            Self::LabelTooLong(len) => write!(f, "the label has {len} bytes; at most {MAX_LABEL} are possible"),
+            Self::LabelTooLong(len) => {
+                write!(f, "the label has {len} bytes; at most {MAX_LABEL} are possible")
+            }
             Self::MetaTooLong(len) => write!(f, "the meta has {len} bytes; at most {MAX_META} are possible"),
-            Self::Protocol(version) => write!(f, "protocol version {version} is unknown; 1 to 5 are possible"),
+            Self::Protocol(version) => {
+                write!(f, "protocol version {version} is unknown; 1 to 5 are possible")
+            }
             Self::PacketSize(size) => {
                 write!(f, "packets of {size} bytes are not possible; {MIN_PACKET} to {MAX_PACKET} are")
             }

@@ -4,7 +4,9 @@ use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Config, ConfigError, Delegate, Member, MemberEvent, Memberlist, Outcome, RequestId, message::Alive};
+use super::{
+    Config, ConfigError, Delegate, Member, MemberEvent, Memberlist, Outcome, RequestId, message::Alive,
+};
 use crate::{
     Name,
     machine::{Endpoint, Input, Instant, Machine, Output},

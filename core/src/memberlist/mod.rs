@@ -37,6 +37,7 @@ pub mod testing;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
 };
 
 use bytes::Bytes;
@@ -45,13 +46,14 @@ pub use self::{
     awareness::Awareness,
     broadcast::{BroadcastId, BroadcastQueue},
     claims::MAX_META,
-    config::{Cidr, Config, ConfigError, Dialect},
+    config::{Cidr, Config, ConfigError},
     counters::Counters,
     delegate::{Delegate, Outcome},
-    keyring::{KeyError, Keyring},
+    keyring::{KeyError, Keyring, SealError},
     member::{Member, MemberEvent, State, Versions},
     membership::{Event, Membership},
     message::Row,
+    packet::Security,
     push_pull::{MergeRefusal, push_pull_interval},
     requests::{JoinReport, RequestId},
     suspicion::{Suspicion, grace, suspicion_timeout},
@@ -59,15 +61,15 @@ pub use self::{
 };
 use self::{
     message::{Accusation, Ack, Alive, IndirectPing, MessageType, Nack, Ping},
-    packet::{PacketError, Security},
     probe::Probes,
     requests::Requests,
     roster::Roster,
     talk::Talk,
 };
+pub use crate::wire::msgpack::Dialect;
 use crate::{
     Name,
-    machine::{Endpoint, Input, Instant, Outbox, Output, Rng, StreamId, Timers},
+    machine::{Input, Instant, Outbox, Output, Rng, StreamId, Timers},
     wire::DecodeError,
 };
 
@@ -103,7 +105,7 @@ enum Topic {
 #[derive(Debug)]
 pub struct Memberlist {
     config: Config,
-    security: Security,
+    security: Arc<Security>,
     /// The largest instant seen.
     now: Instant,
     rng: Rng,
@@ -126,18 +128,15 @@ impl Memberlist {
     ///
     /// # Errors
     /// The first setting that cannot work.
-    pub fn new(config: Config, seed: [u8; 32], now: Instant, d: &mut impl Delegate) -> Result<Self, ConfigError> {
+    pub fn new(
+        config: Config,
+        seed: [u8; 32],
+        now: Instant,
+        d: &mut impl Delegate,
+    ) -> Result<Self, ConfigError> {
         config.check(&d.meta())?;
         let mut list = Self {
-            security: Security {
-                label: config.label.clone(),
-                skip_inbound_label_check: config.skip_inbound_label_check,
-                keyring: config.keyring.clone(),
-                verify_incoming: config.verify_incoming,
-                verify_outgoing: config.verify_outgoing,
-                compression: config.compression,
-                protocol_version: config.protocol_version,
-            },
+            security: Arc::new(Security::from(&config)),
             now,
             rng: Rng::new(seed),
             out: Outbox::default(),
@@ -243,7 +242,7 @@ impl Memberlist {
     /// # Errors
     /// If the key is not 16, 24 or 32 bytes, or the node runs without encryption.
     pub fn add_key(&mut self, key: &[u8]) -> Result<(), KeyError> {
-        self.security.keyring.add(key)
+        Arc::make_mut(&mut self.security).keyring.add(key)
     }
 
     /// Seals with this key from now on.
@@ -251,7 +250,7 @@ impl Memberlist {
     /// # Errors
     /// If it is not installed.
     pub fn use_key(&mut self, key: &[u8]) -> Result<(), KeyError> {
-        self.security.keyring.use_key(key)
+        Arc::make_mut(&mut self.security).keyring.use_key(key)
     }
 
     /// Removes a key; one not installed is left alone.
@@ -259,7 +258,7 @@ impl Memberlist {
     /// # Errors
     /// If it is the key in use.
     pub fn remove_key(&mut self, key: &[u8]) -> Result<(), KeyError> {
-        self.security.keyring.remove(key)
+        Arc::make_mut(&mut self.security).keyring.remove(key)
     }
 
     /// Time never runs back.
@@ -285,29 +284,17 @@ impl Memberlist {
     fn on_packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], d: &mut impl Delegate) {
         self.counters.packets_in += 1;
         self.counters.bytes_in += bytes.len() as u64;
-        let mut messages = Vec::new();
-        packet::open(&self.security, bytes, &mut |part: Result<(MessageType, &[u8]), PacketError>| {
-            messages.push(part.map(|(kind, body)| (kind, body.to_vec())));
-        });
-        for message in messages {
-            match message {
-                Ok((kind, body)) => self.on_message(now, from, kind, &body, d),
-                Err(error) => self.reject(now, from, error.as_str(), d),
+        let security = Arc::clone(&self.security);
+        packet::open(&security, bytes, &mut |leaf| {
+            let result = match leaf {
+                Ok((kind, body)) => self.dispatch(now, from, kind, body, d),
+                Err(error) => Err(error.reason()),
+            };
+            if let Err(reason) = result {
+                self.counters.drop(reason);
+                d.rejected(now, from, reason);
             }
-        }
-    }
-
-    fn on_message(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        kind: MessageType,
-        body: &[u8],
-        d: &mut impl Delegate,
-    ) {
-        if let Err(reason) = self.dispatch(now, from, kind, body, d) {
-            self.reject(now, from, reason, d);
-        }
+        });
     }
 
     fn dispatch(
@@ -330,7 +317,9 @@ impl Memberlist {
             MessageType::Suspect => {
                 self.suspect(now, &Accusation::decode(body).map_err(bad("suspect: malformed"))?);
             }
-            MessageType::Dead => self.dead(now, &Accusation::decode(body).map_err(bad("dead: malformed"))?, d),
+            MessageType::Dead => {
+                self.dead(now, &Accusation::decode(body).map_err(bad("dead: malformed"))?, d)
+            }
             MessageType::Alive => {
                 let alive = Alive::decode(body).map_err(bad("alive: malformed"))?;
                 if !self.is_allowed(from.ip()) {
@@ -342,11 +331,6 @@ impl Memberlist {
             _ => return Err("packet: not a packet message"),
         }
         Ok(())
-    }
-
-    fn reject(&mut self, now: Instant, from: SocketAddr, reason: &'static str, d: &mut impl Delegate) {
-        self.counters.drop(reason);
-        d.rejected(now, from, reason);
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     Delegate, Memberlist, State, Timer,
     claims::{ip_bytes, ip_from_bytes},
     encoded,
-    message::{Ack, IndirectPing, Nack, Ping, Suspect},
+    message::{Accusation, Ack, IndirectPing, Nack, Ping},
     talk::Role,
 };
 use crate::{
@@ -90,8 +90,8 @@ impl Memberlist {
             self.send_with_broadcasts(addr, ping.into(), d);
         } else {
             // A suspect is told so, that it may refute.
-            let suspect = Suspect { incarnation, node: Cow::Borrowed(&target), from: self.own_name() };
-            let suspect = encoded(|out| suspect.encode(out));
+            let suspect = Accusation { incarnation, node: Cow::Borrowed(&target), from: self.own_name() };
+            let suspect = encoded(|out| suspect.encode_suspect(out));
             let crc = self.understands_crc(&target);
             self.send_parts(addr, &[ping, suspect], crc);
         }
@@ -167,8 +167,11 @@ impl Memberlist {
         self.awareness.apply(if probe.nacks_expected == 0 { 1 } else { missing.max(0) });
         if let Some(record) = self.roster.get(&probe.target) {
             let incarnation = record.member.incarnation;
-            let suspect =
-                Suspect { incarnation, node: Cow::Borrowed(&probe.target), from: Cow::Owned(self.config.name.to_vec()) };
+            let suspect = Accusation {
+                incarnation,
+                node: Cow::Borrowed(&probe.target),
+                from: Cow::Owned(self.config.name.to_vec()),
+            };
             self.suspect(now, &suspect);
         }
         self.probe_over(now, d);

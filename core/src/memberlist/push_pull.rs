@@ -7,7 +7,6 @@ use bytes::Bytes;
 use super::{
     Delegate, Member, Memberlist, Row, State, Timer, Versions,
     claims::{ip_bytes, ip_from_bytes},
-    message::PushPullHeader,
     stream::{self, PushPull},
     talk::Role,
 };
@@ -58,8 +57,7 @@ impl Memberlist {
     pub(super) fn state_message(&mut self, now: Instant, join: bool, d: &mut impl Delegate) -> Vec<u8> {
         let user_state = d.local_state(now, join);
         let rows: Vec<Row<'_>> = self.roster.members().filter_map(row).collect();
-        let header = PushPullHeader { nodes: rows.len(), user_state_len: user_state.len(), join };
-        stream::push_pull(&header, &rows, &user_state, self.config.dialect)
+        stream::push_pull(join, &rows, &user_state, self.config.dialect)
     }
 
     /// Takes over what a peer knows, if it fits.
@@ -101,7 +99,7 @@ impl Memberlist {
     /// Whether every node, here and there, speaks what every live node understands.
     pub(super) fn verify_versions(&self, rows: &[Row<'_>]) -> Result<(), MergeRefusal> {
         let mut bounds = Bounds { protocol: (0, u8::MAX), delegate: (0, u8::MAX) };
-        for row in rows.iter().filter(|row| row.state == State::Alive as u8) {
+        for row in rows.iter().filter(|row| row.state == State::Alive as i64) {
             let vsn = row.vsn.as_deref().unwrap_or_default();
             if !vsn.is_empty() {
                 bounds.narrow(Versions::from_bytes(vsn).ok_or_else(|| refused(&row.name))?);
@@ -155,13 +153,13 @@ fn row(member: &Member) -> Option<Row<'_>> {
         port: member.addr.port(),
         meta: Some(Cow::Borrowed(&member.meta)),
         incarnation: member.incarnation,
-        state: member.state as u8,
+        state: member.state as i64,
         vsn: Some(Cow::Owned(member.versions?.to_bytes().to_vec())),
     })
 }
 
-fn state_of(number: u8) -> Option<State> {
-    [State::Alive, State::Suspect, State::Dead, State::Left].into_iter().find(|state| *state as u8 == number)
+fn state_of(number: i64) -> Option<State> {
+    [State::Alive, State::Suspect, State::Dead, State::Left].into_iter().find(|state| *state as i64 == number)
 }
 
 /// The interval in a cluster of `nodes`: doubled above 32, and once more with each doubling from there.

@@ -1,21 +1,12 @@
 //! What the owner asks for: joining, leaving, new meta, messages. What takes time ends in [`Delegate::done`].
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
 use super::{
-    BroadcastId, Delegate, Member, Memberlist, Outcome, PROTOCOL_UNDERSTOOD, State, StreamFault, Timer, Topic,
-    Versions,
-    claims::own_alive,
-    message::{Accusation, Alive},
-    roster::is_gone,
-    send::user_message,
-    talk::Role,
+    BroadcastId, Delegate, Member, Memberlist, Outcome, PROTOCOL_UNDERSTOOD, State, StreamFault, Timer,
+    Topic, Versions, claims::own_alive, message::Accusation, roster::is_gone, send::user_message, talk::Role,
 };
 use crate::{
     Name,

@@ -87,12 +87,14 @@ impl Roster {
     }
 
     fn reap(&mut self, now: Instant, keep_gone: Duration) {
-        self.records.retain(|Record { member, .. }| !is_gone(member.state) || now.since(member.since) <= keep_gone);
+        self.records
+            .retain(|Record { member, .. }| !is_gone(member.state) || now.since(member.since) <= keep_gone);
     }
 
     fn shuffle(&mut self, rng: &mut Rng) {
         rng.shuffle(&mut self.records);
-        self.places = self.records.iter().enumerate().map(|(i, record)| (record.member.name.clone(), i)).collect();
+        self.places =
+            self.records.iter().enumerate().map(|(i, record)| (record.member.name.clone(), i)).collect();
     }
 }
 

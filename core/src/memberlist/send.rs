@@ -10,14 +10,10 @@ use super::{
     broadcast::{Budget, transmit_limit},
     canonical,
     message::MessageType,
-    packet,
+    packet::{self, PART_OVERHEAD, USER_OVERHEAD},
 };
 use crate::machine::Instant;
 
-/// What a part of a compound costs beside its own bytes: its length.
-const PART_OVERHEAD: usize = 2;
-/// What a user message costs beside that: its type.
-const USER_OVERHEAD: usize = 1;
 /// From this protocol version on a node understands checksums.
 const CRC_FROM: u8 = 5;
 
@@ -32,7 +28,7 @@ impl Memberlist {
 
     /// Sends one message with as many broadcasts as fit beside it.
     pub(super) fn send_with_broadcasts(&mut self, to: SocketAddr, message: Vec<u8>, d: &mut impl Delegate) {
-        let limit = packet::piggyback_budget(&self.security, self.config.packet_size, message.len());
+        let limit = self.security.piggyback_budget(self.config.packet_size, message.len());
         let mut parts = vec![Bytes::from(message)];
         self.take_broadcasts(limit, &mut parts, d);
         self.send_parts(to, &parts, false);
@@ -61,7 +57,7 @@ impl Memberlist {
                     State::Left => false,
                 }
         });
-        let limit = packet::gossip_budget(&self.security, self.config.packet_size);
+        let limit = self.security.gossip_budget(self.config.packet_size);
         for name in chosen {
             let mut parts = Vec::new();
             self.take_broadcasts(limit, &mut parts, d);

@@ -193,26 +193,16 @@ impl Memberlist {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         talk.peer_finished = true;
         if !matches!(talk.role, Role::Over | Role::Deliver { .. }) {
-            let result = talk.decoder.finish(&self.security);
-            self.decoded(now, id, result, d);
-            self.unanswered(now, id, d);
+            let ended = talk.decoder.finish();
+            self.decoded(now, id, ended.map(|()| None), d);
         }
         self.end_if_over(id);
     }
 
-    /// The peer has ended its side and the request still stands open.
-    fn unanswered(&mut self, now: Instant, id: StreamId, d: &mut impl Delegate) {
-        let Some(talk) = self.talks.get_mut(&id) else { return };
-        if !matches!(talk.role, Role::Over) {
-            talk.lane.finish(&mut self.out);
-            let role = std::mem::replace(&mut talk.role, Role::Over);
-            self.conclude(now, role, Err(StreamFault::NoReply), d);
-        }
-    }
-
     /// The host ends a stream by itself once both sides have.
     fn end_if_over(&mut self, id: StreamId) {
-        let over = |talk: &Talk| talk.peer_finished && talk.lane.is_drained() && matches!(talk.role, Role::Over);
+        let over =
+            |talk: &Talk| talk.peer_finished && talk.lane.is_drained() && matches!(talk.role, Role::Over);
         if self.talks.get(&id).is_some_and(over) {
             self.forget_talk(id);
         }
@@ -252,10 +242,10 @@ impl Memberlist {
     }
 
     fn undecodable(&mut self, now: Instant, id: StreamId, error: StreamError, d: &mut impl Delegate) {
-        self.counters.drop(error.as_str());
+        self.counters.drop(error.reason());
         let Some(talk) = self.talks.get_mut(&id) else { return };
         if let Some(peer) = talk.peer {
-            d.rejected(now, peer, error.as_str());
+            d.rejected(now, peer, error.reason());
         }
         let serving = matches!(talk.role, Role::Serve);
         let role = std::mem::replace(&mut talk.role, Role::Over);
@@ -267,7 +257,10 @@ impl Memberlist {
         if let Some(talk) = self.talks.get_mut(&id) {
             talk.lane.finish(&mut self.out);
         }
-        self.conclude(now, role, Err(StreamFault::Malformed(error)), d);
+        let fault =
+            if error == StreamError::Ended { StreamFault::NoReply } else { StreamFault::Malformed(error) };
+        self.conclude(now, role, Err(fault), d);
+        self.end_if_over(id);
     }
 
     /// Does what a dialler asks.
@@ -277,7 +270,9 @@ impl Memberlist {
             StreamMessage::PushPull(state) => self.serve_push_pull(now, id, &state, d),
             StreamMessage::User(bytes) if bytes.is_empty() => {}
             StreamMessage::User(bytes) => d.message(now, &bytes),
-            StreamMessage::Ack(_) | StreamMessage::Error(_) => self.counters.drop("stream: a reply unasked for"),
+            StreamMessage::Ack(_) | StreamMessage::Error(_) => {
+                self.counters.drop("stream: a reply unasked for")
+            }
         }
     }
 
