@@ -6,6 +6,7 @@ import (
 	"github.com/docker/docker/libnetwork/diagnostic"
 	"github.com/docker/docker/libnetwork/networkdb"
 	"github.com/docker/go-events"
+	"github.com/networkdb/networkdb/tests/peers/peer"
 )
 
 // What this generation calls by another name than the others.
@@ -20,7 +21,8 @@ var (
 	newDiagnostics = diagnostic.New
 )
 
-// describe has no previous value to tell, and of a delete it tells the value in the message.
+// describe has no previous value to tell. An empty value is not told apart from none here, so there always is one; that
+// of a delete is the value in the message.
 func describe(event events.Event) change {
 	switch event := event.(type) {
 	case networkdb.CreateEvent:
@@ -34,5 +36,8 @@ func describe(event events.Event) change {
 }
 
 func newChange(kind string, e networkdb.CreateEvent) change {
-	return change{Event: "watch", Network: e.NetworkID, Table: e.Table, Key: e.Key, Kind: kind, Value: e.Value}
+	return change{
+		Event: "watch", Network: e.NetworkID, Table: e.Table, Key: e.Key,
+		Kind: kind, Value: append(peer.Hex{}, e.Value...),
+	}
 }
