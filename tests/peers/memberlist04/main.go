@@ -3,10 +3,16 @@ package main
 
 import (
 	"flag"
+	"fmt"
 
 	"github.com/hashicorp/memberlist"
 	"github.com/networkdb/networkdb/tests/peers/peer"
 )
+
+var presets = map[string]func() *memberlist.Config{
+	"lan":   memberlist.DefaultLANConfig,
+	"local": memberlist.DefaultLocalConfig,
+}
 
 func main() {
 	config, meta := configure()
@@ -34,10 +40,11 @@ func configure() (config *memberlist.Config, meta peer.Hex) {
 	changes := tuningFlags()
 	host, port := options.Parse()
 
-	config = memberlist.DefaultLANConfig()
-	if *preset == "local" {
-		config = memberlist.DefaultLocalConfig()
+	start, known := presets[*preset]
+	if !known {
+		peer.Fail(fmt.Errorf("no preset is named %q", *preset))
 	}
+	config = start()
 	for _, change := range *changes {
 		change(config)
 	}
