@@ -72,5 +72,6 @@ pub fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, expected: &T)
     if found == expected {
         return Ok(());
     }
-    Err(format!("{what}:\n   found {found:02x?}\n  wanted {expected:02x?}"))
+    let short = |value: &T| format!("{value:02x?}").chars().take(600).collect::<String>();
+    Err(format!("{what}:\n   found {}\n  wanted {}", short(found), short(expected)))
 }
