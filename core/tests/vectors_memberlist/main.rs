@@ -1,5 +1,6 @@
 //! The memberlist vectors: what the real library wrote and read, and what this one makes of it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::cast_possible_truncation)]
+#![allow(missing_docs, unreachable_pub)]
 
 mod formulas;
 mod hostile;
