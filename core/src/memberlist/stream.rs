@@ -367,6 +367,7 @@ impl Decoder {
 
 type Stepped = Result<Option<Step>, StreamError>;
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends the arms of a match over results")]
 fn next(stage: Stage) -> Stepped {
     Ok(Some(Step::Next(stage)))
 }

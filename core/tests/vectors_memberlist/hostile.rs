@@ -30,6 +30,9 @@ const REFUSED: &[&str] = &[
     "s_pp_neg_user",
 ];
 
+/// Where a packet went, and the types and bodies of its messages.
+type Reply = (SocketAddr, Vec<(u8, Vec<u8>)>);
+
 fn victim(vector: &Value) -> Node {
     let settings = &vector["config"];
     let addr: SocketAddr = text(settings, "receiver_addr").parse().unwrap();
@@ -67,7 +70,7 @@ pub fn packet(vector: &Value) -> Result<(), String> {
     if reaction["undefined"] == true || REFUSED.contains(&shape(vector)) {
         return untouched(&node);
     }
-    let wanted: Vec<(SocketAddr, Vec<(u8, Vec<u8>)>)> = reaction["replies"]
+    let wanted: Vec<Reply> = reaction["replies"]
         .as_array()
         .unwrap()
         .iter()
@@ -80,7 +83,7 @@ pub fn packet(vector: &Value) -> Result<(), String> {
 }
 
 /// The packets sent, as messages.
-fn replies(node: &mut Node, vector: &Value) -> Vec<(SocketAddr, Vec<(u8, Vec<u8>)>)> {
+fn replies(node: &mut Node, vector: &Value) -> Vec<Reply> {
     std::iter::from_fn(|| node.list.poll_output())
         .filter_map(|output| match output {
             Output::Datagram { to, bytes } => Some((to, messages(vector, &bytes))),
