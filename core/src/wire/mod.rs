@@ -1,0 +1,3 @@
+//! Encodings that more than one protocol is made of.
+
+pub mod protobuf;
