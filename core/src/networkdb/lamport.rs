@@ -2,16 +2,16 @@
 
 /// A Lamport clock: starts at 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lamport(u64);
+pub(super) struct Lamport(u64);
 
 impl Lamport {
     /// The time.
-    pub fn time(self) -> u64 {
+    pub(super) fn time(self) -> u64 {
         self.0
     }
 
     /// Moves on by one and returns the new time.
-    pub fn increment(&mut self) -> u64 {
+    pub(super) fn increment(&mut self) -> u64 {
         self.0 = self.0.saturating_add(1);
         self.0
     }
@@ -19,7 +19,7 @@ impl Lamport {
     /// Moves beyond a time seen elsewhere. `false`, and nothing moves, if it is the last one there is or more than
     /// `jump` ahead.
     #[must_use]
-    pub fn witness(&mut self, seen: u64, jump: u64) -> bool {
+    pub(super) fn witness(&mut self, seen: u64, jump: u64) -> bool {
         if seen == u64::MAX || seen.saturating_sub(self.0) > jump {
             return false;
         }

@@ -22,11 +22,11 @@ pub struct Attachment {
 }
 
 /// A table and a key: what an event of one network is about.
-pub type RowName = (Name, Name);
+pub(super) type RowName = (Name, Name);
 
 /// This node takes part in a network.
 #[derive(Debug, Default)]
-pub struct Own {
+pub(super) struct Own {
     /// As others see it.
     pub attachment: Attachment,
     /// Whether what arrives is relayed.
@@ -45,7 +45,7 @@ pub struct Own {
 
 /// The attachments of all nodes.
 #[derive(Debug, Default)]
-pub struct Networks {
+pub(super) struct Networks {
     own: BTreeMap<Name, Own>,
     others: BTreeMap<Name, BTreeMap<Name, Attachment>>,
     count: usize,
@@ -54,7 +54,7 @@ pub struct Networks {
 
 impl Networks {
     /// The name of a network, shared where it is known.
-    pub fn name(&self, network: &[u8]) -> Name {
+    pub(super) fn name(&self, network: &[u8]) -> Name {
         let own = self.own.get_key_value(network).map(|(name, _)| name);
         own.or_else(|| self.peers.get_key_value(network).map(|(name, _)| name))
             .cloned()
@@ -62,47 +62,47 @@ impl Networks {
     }
 
     /// An own attachment.
-    pub fn own(&self, network: &[u8]) -> Option<&Own> {
+    pub(super) fn own(&self, network: &[u8]) -> Option<&Own> {
         self.own.get(network)
     }
 
     /// An own attachment.
-    pub fn own_mut(&mut self, network: &[u8]) -> Option<&mut Own> {
+    pub(super) fn own_mut(&mut self, network: &[u8]) -> Option<&mut Own> {
         self.own.get_mut(network)
     }
 
     /// An own attachment, new if there is none.
-    pub fn own_or_new(&mut self, network: Name) -> &mut Own {
+    pub(super) fn own_or_new(&mut self, network: Name) -> &mut Own {
         self.own.entry(network).or_default()
     }
 
     /// Own attachments, by name.
-    pub fn owns(&self) -> impl Iterator<Item = (&Name, &Own)> {
+    pub(super) fn owns(&self) -> impl Iterator<Item = (&Name, &Own)> {
         self.own.iter()
     }
 
     /// Own attachments, by name.
-    pub fn owns_mut(&mut self) -> impl Iterator<Item = (&Name, &mut Own)> {
+    pub(super) fn owns_mut(&mut self) -> impl Iterator<Item = (&Name, &mut Own)> {
         self.own.iter_mut()
     }
 
     /// Whether this node takes part in a network and is not leaving it.
-    pub fn joined(&self, network: &[u8]) -> bool {
+    pub(super) fn joined(&self, network: &[u8]) -> bool {
         self.own(network).is_some_and(|own| !own.attachment.leaving)
     }
 
     /// An attachment of another node.
-    pub fn attachment(&self, node: &[u8], network: &[u8]) -> Option<&Attachment> {
+    pub(super) fn attachment(&self, node: &[u8], network: &[u8]) -> Option<&Attachment> {
         self.others.get(node)?.get(network)
     }
 
     /// An attachment of another node.
-    pub fn attachment_mut(&mut self, node: &[u8], network: &[u8]) -> Option<&mut Attachment> {
+    pub(super) fn attachment_mut(&mut self, node: &[u8], network: &[u8]) -> Option<&mut Attachment> {
         self.others.get_mut(node)?.get_mut(network)
     }
 
     /// Notes an attachment of another node.
-    pub fn attach(&mut self, node: Name, network: Name, attachment: Attachment) {
+    pub(super) fn attach(&mut self, node: Name, network: Name, attachment: Attachment) {
         match self.others.entry(node).or_default().entry(network) {
             Slot::Occupied(mut slot) => drop(slot.insert(attachment)),
             Slot::Vacant(slot) => {
@@ -113,37 +113,37 @@ impl Networks {
     }
 
     /// Forgets all attachments of another node.
-    pub fn detach(&mut self, node: &[u8]) {
+    pub(super) fn detach(&mut self, node: &[u8]) {
         self.count -= self.others.remove(node).map_or(0, |networks| networks.len());
     }
 
     /// The attachments of another node, by network.
-    pub fn of(&self, node: &[u8]) -> impl Iterator<Item = (&Name, &Attachment)> {
+    pub(super) fn of(&self, node: &[u8]) -> impl Iterator<Item = (&Name, &Attachment)> {
         self.others.get(node).into_iter().flatten()
     }
 
     /// All attachments of other nodes, by node and network.
-    pub fn others(&self) -> impl Iterator<Item = (&Name, &Name, &Attachment)> {
+    pub(super) fn others(&self) -> impl Iterator<Item = (&Name, &Name, &Attachment)> {
         self.others.iter().flat_map(|(node, networks)| networks.iter().map(move |(name, at)| (node, name, at)))
     }
 
     /// Attachments of other nodes.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.count
     }
 
     /// The nodes that take part in a network, in the order they came.
-    pub fn peers(&self, network: &[u8]) -> &[Name] {
+    pub(super) fn peers(&self, network: &[u8]) -> &[Name] {
         self.peers.get(network).map_or(&[], Vec::as_slice)
     }
 
     /// The networks somebody takes part in, with their nodes.
-    pub fn all_peers(&self) -> impl Iterator<Item = (&Name, &Vec<Name>)> {
+    pub(super) fn all_peers(&self) -> impl Iterator<Item = (&Name, &Vec<Name>)> {
         self.peers.iter()
     }
 
     /// Adds a peer to the end unless it is there.
-    pub fn add_peer(&mut self, network: &Name, node: &Name) {
+    pub(super) fn add_peer(&mut self, network: &Name, node: &Name) {
         let peers = self.peers.entry(network.clone()).or_default();
         if !peers.contains(node) {
             peers.push(node.clone());
@@ -151,7 +151,7 @@ impl Networks {
     }
 
     /// Removes a peer.
-    pub fn remove_peer(&mut self, network: &[u8], node: &[u8]) {
+    pub(super) fn remove_peer(&mut self, network: &[u8], node: &[u8]) {
         let Some(peers) = self.peers.get_mut(network) else { return };
         peers.retain(|peer| peer.as_bytes() != node);
         if peers.is_empty() {
@@ -160,7 +160,7 @@ impl Networks {
     }
 
     /// Removes a peer from all networks.
-    pub fn remove_peer_everywhere(&mut self, node: &[u8]) {
+    pub(super) fn remove_peer_everywhere(&mut self, node: &[u8]) {
         self.peers.retain(|_, peers| {
             peers.retain(|peer| peer.as_bytes() != node);
             !peers.is_empty()
@@ -168,7 +168,7 @@ impl Networks {
     }
 
     /// Ages attachments that were left and forgets those with no time left; returns the own ones forgotten.
-    pub fn age(&mut self, step: Duration) -> Vec<Name> {
+    pub(super) fn age(&mut self, step: Duration) -> Vec<Name> {
         let over = |attachment: &mut Attachment| {
             let over = attachment.leaving && attachment.reap.is_zero();
             if attachment.leaving {

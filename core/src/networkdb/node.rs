@@ -41,7 +41,7 @@ impl Node {
 
 /// All nodes, by name.
 #[derive(Debug, Default)]
-pub struct Nodes {
+pub(super) struct Nodes {
     by_name: BTreeMap<Name, Node>,
     active: usize,
     failed: usize,
@@ -49,44 +49,44 @@ pub struct Nodes {
 
 impl Nodes {
     /// A node.
-    pub fn get(&self, name: &[u8]) -> Option<&Node> {
+    pub(super) fn get(&self, name: &[u8]) -> Option<&Node> {
         self.by_name.get(name)
     }
 
     /// A node and its shared name.
-    pub fn entry(&self, name: &[u8]) -> Option<(&Name, &Node)> {
+    pub(super) fn entry(&self, name: &[u8]) -> Option<(&Name, &Node)> {
         self.by_name.get_key_value(name)
     }
 
     /// Notes a time, an address or a meta. The standing is not to be changed here.
-    pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut Node> {
+    pub(super) fn get_mut(&mut self, name: &[u8]) -> Option<&mut Node> {
         self.by_name.get_mut(name)
     }
 
     /// Where a node stands.
-    pub fn standing(&self, name: &[u8]) -> Option<Standing> {
+    pub(super) fn standing(&self, name: &[u8]) -> Option<Standing> {
         self.get(name).map(|node| node.standing)
     }
 
     /// Whether a node is active.
-    pub fn is_active(&self, name: &[u8]) -> bool {
+    pub(super) fn is_active(&self, name: &[u8]) -> bool {
         self.standing(name) == Some(Standing::Active)
     }
 
     /// Whether a node has failed.
-    pub fn is_failed(&self, name: &[u8]) -> bool {
+    pub(super) fn is_failed(&self, name: &[u8]) -> bool {
         self.failed > 0 && self.standing(name) == Some(Standing::Failed)
     }
 
     /// Puts a record, replacing an older one.
-    pub fn put(&mut self, name: Name, node: Node) {
+    pub(super) fn put(&mut self, name: Name, node: Node) {
         self.remove(&name);
         self.count(node.standing, true);
         self.by_name.insert(name, node);
     }
 
     /// Moves a node.
-    pub fn set(&mut self, name: &[u8], standing: Standing) {
+    pub(super) fn set(&mut self, name: &[u8], standing: Standing) {
         let Some(node) = self.by_name.get_mut(name) else { return };
         let old = std::mem::replace(&mut node.standing, standing);
         self.count(old, false);
@@ -94,44 +94,44 @@ impl Nodes {
     }
 
     /// Forgets a node.
-    pub fn remove(&mut self, name: &[u8]) -> Option<Node> {
+    pub(super) fn remove(&mut self, name: &[u8]) -> Option<Node> {
         let node = self.by_name.remove(name)?;
         self.count(node.standing, false);
         Some(node)
     }
 
     /// All nodes, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Node)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &Node)> {
         self.by_name.iter()
     }
 
     /// The nodes that stand so, by name.
-    pub fn with(&self, standing: Standing) -> impl Iterator<Item = (&Name, &Node)> {
+    pub(super) fn with(&self, standing: Standing) -> impl Iterator<Item = (&Name, &Node)> {
         self.by_name.iter().filter(move |(_, node)| node.standing == standing)
     }
 
     /// How many nodes are active, this one included.
-    pub fn active(&self) -> usize {
+    pub(super) fn active(&self) -> usize {
         self.active
     }
 
     /// How many nodes have failed.
-    pub fn failed(&self) -> usize {
+    pub(super) fn failed(&self) -> usize {
         self.failed
     }
 
     /// How many nodes are known.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.by_name.len()
     }
 
     /// Whether no node is known.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
     /// Takes `step` off what is left to nodes that are gone, and forgets those with less.
-    pub fn age(&mut self, step: Duration) -> Vec<(Name, Standing)> {
+    pub(super) fn age(&mut self, step: Duration) -> Vec<(Name, Standing)> {
         let mut over = Vec::new();
         for (name, node) in &mut self.by_name {
             if node.standing == Standing::Active {

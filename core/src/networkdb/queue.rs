@@ -9,7 +9,7 @@ use crate::memberlist::broadcast::{BroadcastId, BroadcastQueue, Budget};
 
 /// Events waiting for packets.
 #[derive(Debug)]
-pub struct EventQueue<K> {
+pub(super) struct EventQueue<K> {
     queue: BroadcastQueue<K>,
 }
 
@@ -21,48 +21,48 @@ impl<K> Default for EventQueue<K> {
 
 impl<K: Eq + Hash + Clone> EventQueue<K> {
     /// Queues an event about `key` of this time. An older one about it goes, a later one stays beside it.
-    pub fn push(&mut self, key: K, time: u64, bytes: Bytes) -> BroadcastId {
+    pub(super) fn push(&mut self, key: K, time: u64, bytes: Bytes) -> BroadcastId {
         let later = self.queue.get(&key).is_some_and(|queued| time_of(queued) > time);
         self.queue.push((!later).then_some(key), bytes)
     }
 
     /// Queues an event that replaces none.
-    pub fn push_alone(&mut self, bytes: Bytes) -> BroadcastId {
+    pub(super) fn push_alone(&mut self, bytes: Bytes) -> BroadcastId {
         self.queue.push(None, bytes)
     }
 
     /// Takes what fits; see [`BroadcastQueue::take`].
-    pub fn take(&mut self, budget: Budget, transmit_limit: u32, into: &mut Vec<Bytes>) -> usize {
+    pub(super) fn take(&mut self, budget: Budget, transmit_limit: u32, into: &mut Vec<Bytes>) -> usize {
         self.queue.take(budget, transmit_limit, into)
     }
 
     /// Whether an event still waits.
-    pub fn contains(&self, id: BroadcastId) -> bool {
+    pub(super) fn contains(&self, id: BroadcastId) -> bool {
         self.queue.contains(id)
     }
 
     /// Keeps no more than `limit`; returns how many went.
-    pub fn prune(&mut self, limit: usize) -> u64 {
+    pub(super) fn prune(&mut self, limit: usize) -> u64 {
         self.queue.prune(limit) as u64
     }
 
     /// Drops all.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.queue.clear();
     }
 
     /// Events waiting.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
 
     /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
     /// Bytes of all events waiting.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.queue.bytes()
     }
 }

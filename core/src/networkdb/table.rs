@@ -67,7 +67,7 @@ pub struct Row {
 
 /// What is stored of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(super) struct Entry {
     /// The node that wrote it.
     pub owner: Name,
     /// The value.
@@ -81,16 +81,16 @@ pub struct Entry {
 }
 
 /// Nanoseconds in a second.
-pub const SECOND: i64 = 1_000_000_000;
+pub(super) const SECOND: i64 = 1_000_000_000;
 
 /// A duration in nanoseconds.
-pub fn nanos(duration: Duration) -> i64 {
+pub(super) fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl Entry {
     /// What is left, in whole seconds, as events carry it.
-    pub fn residual(&self) -> i32 {
+    pub(super) fn residual(&self) -> i32 {
         i32::try_from(self.reap / SECOND).unwrap_or(i32::MAX)
     }
 
@@ -99,7 +99,7 @@ impl Entry {
     }
 
     /// What it is to a reader.
-    pub fn state(&self, owner_failed: bool) -> RowState {
+    pub(super) fn state(&self, owner_failed: bool) -> RowState {
         match (self.deleting, owner_failed) {
             (true, _) => RowState::Deleted,
             (false, true) => RowState::Hidden,
@@ -108,7 +108,7 @@ impl Entry {
     }
 
     /// With its name.
-    pub fn row(&self, key: &EntryKey, owner_failed: bool) -> Row {
+    pub(super) fn row(&self, key: &EntryKey, owner_failed: bool) -> Row {
         let EntryKey { network, table, key } = key.clone();
         let state = self.state(owner_failed);
         let left = u64::try_from(self.reap).ok().filter(|&left| left > 0 && state != RowState::Live);
@@ -119,7 +119,7 @@ impl Entry {
 
 /// Whether the owner counts as failed, before and after a change.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct OwnerFailed {
+pub(super) struct OwnerFailed {
     /// Of the row that was there.
     pub before: bool,
     /// Of the row that is there now.
@@ -128,7 +128,7 @@ pub struct OwnerFailed {
 
 /// What [`Rows::apply`] did.
 #[derive(Debug)]
-pub struct Applied {
+pub(super) struct Applied {
     /// What a reader sees of it.
     pub change: Option<Change>,
     /// By how much the number of rows and tombstones grew.
@@ -139,7 +139,7 @@ type Table = BTreeMap<Name, Entry>;
 
 /// All rows.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub(super) struct Rows {
     networks: BTreeMap<Name, BTreeMap<Name, Table>>,
     len: usize,
     bytes: usize,
@@ -148,12 +148,12 @@ pub struct Rows {
 
 impl Rows {
     /// A row.
-    pub fn get(&self, network: &[u8], table: &[u8], key: &[u8]) -> Option<&Entry> {
+    pub(super) fn get(&self, network: &[u8], table: &[u8], key: &[u8]) -> Option<&Entry> {
         self.networks.get(network)?.get(table)?.get(key)
     }
 
     /// The name of a row, its parts shared with what is stored already.
-    pub fn name(&self, network: &[u8], table: &[u8], key: &[u8]) -> EntryKey {
+    pub(super) fn name(&self, network: &[u8], table: &[u8], key: &[u8]) -> EntryKey {
         let tables = self.networks.get_key_value(network);
         let rows = tables.and_then(|(_, tables)| tables.get_key_value(table));
         let row = rows.and_then(|(_, rows)| rows.get_key_value(key));
@@ -166,7 +166,7 @@ impl Rows {
 
     /// Stores, replaces or removes a row. The only way to change one: what a reader saw before is compared with
     /// what it sees after.
-    pub fn apply(&mut self, key: &EntryKey, next: Option<Entry>, owner_failed: OwnerFailed) -> Applied {
+    pub(super) fn apply(&mut self, key: &EntryKey, next: Option<Entry>, owner_failed: OwnerFailed) -> Applied {
         let after = next.as_ref().and_then(|entry| entry.visible(owner_failed.after)).cloned();
         let grows = i64::from(next.is_some());
         let old = match next {
@@ -222,7 +222,7 @@ impl Rows {
     }
 
     /// The rows a filter admits, in order.
-    pub fn iter<'a>(&'a self, filter: &Filter) -> impl Iterator<Item = (EntryKey, &'a Entry)> + use<'a> {
+    pub(super) fn iter<'a>(&'a self, filter: &Filter) -> impl Iterator<Item = (EntryKey, &'a Entry)> + use<'a> {
         let filter = filter.clone();
         let mut cursor = None;
         std::iter::from_fn(move || {
@@ -233,7 +233,7 @@ impl Rows {
     }
 
     /// The first row a filter admits behind `cursor`.
-    pub fn after(&self, filter: &Filter, cursor: Option<&EntryKey>) -> Option<(EntryKey, &Entry)> {
+    pub(super) fn after(&self, filter: &Filter, cursor: Option<&EntryKey>) -> Option<(EntryKey, &Entry)> {
         let Some(at) = cursor else { return self.first_from(filter, None) };
         let tables = self.networks.get_key_value(&at.network);
         let rows = tables.and_then(|(network, tables)| Some((network, tables.get_key_value(&at.table)?)));
@@ -264,7 +264,7 @@ impl Rows {
     }
 
     /// Calls `each` for every row of every network, to age it.
-    pub fn for_each_mut(&mut self, mut each: impl FnMut(&Name, &Name, &Name, &mut Entry)) {
+    pub(super) fn for_each_mut(&mut self, mut each: impl FnMut(&Name, &Name, &Name, &mut Entry)) {
         for (network, tables) in &mut self.networks {
             for (table, rows) in tables {
                 rows.iter_mut().for_each(|(key, entry)| each(network, table, key, entry));
@@ -273,27 +273,27 @@ impl Rows {
     }
 
     /// Rows and tombstones.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Bytes of all names and values.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Tombstones.
-    pub fn tombstones(&self) -> usize {
+    pub(super) fn tombstones(&self) -> usize {
         self.tombstones
     }
 
     /// Rows and tombstones of a network.
-    pub fn len_of(&self, network: &[u8]) -> usize {
+    pub(super) fn len_of(&self, network: &[u8]) -> usize {
         self.networks.get(network).map_or(0, |tables| tables.values().map(BTreeMap::len).sum())
     }
 }

@@ -127,7 +127,7 @@ impl Watcher {
 
 /// All watchers.
 #[derive(Debug, Default)]
-pub struct Watchers {
+pub(super) struct Watchers {
     by_id: BTreeMap<WatchId, Watcher>,
     last: u64,
     /// Times a watcher lagged behind.
@@ -136,7 +136,7 @@ pub struct Watchers {
 
 impl Watchers {
     /// Starts a watch with the rows already there.
-    pub fn add(&mut self, filter: Filter) -> WatchId {
+    pub(super) fn add(&mut self, filter: Filter) -> WatchId {
         self.last += 1;
         let id = WatchId(self.last);
         let watcher = Watcher { filter, queue: VecDeque::new(), walk: Walk::At(None), lagged: false };
@@ -145,12 +145,12 @@ impl Watchers {
     }
 
     /// Ends a watch.
-    pub fn remove(&mut self, id: WatchId) {
+    pub(super) fn remove(&mut self, id: WatchId) {
         self.by_id.remove(&id);
     }
 
     /// Tells all watchers; one whose queue is full starts over.
-    pub fn publish(&mut self, change: &Change, limit: usize) {
+    pub(super) fn publish(&mut self, change: &Change, limit: usize) {
         for watcher in self.by_id.values_mut() {
             if !watcher.push(change, limit) {
                 self.lagged += 1;
@@ -160,7 +160,7 @@ impl Watchers {
 
     /// The next change for a watcher. `members` gives the values of the active ones, `foreign` whether a row is
     /// one a watcher begins with, and what it is to a reader.
-    pub fn next(
+    pub(super) fn next(
         &mut self,
         id: WatchId,
         rows: &Rows,
@@ -193,17 +193,17 @@ impl Watchers {
     }
 
     /// Watchers.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
 
     /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
     /// Changes waiting in all of them.
-    pub fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         self.by_id.values().map(|watcher| watcher.queue.len()).sum()
     }
 }
