@@ -19,6 +19,7 @@ mod snapshot;
 mod stats;
 mod table;
 mod tables;
+mod testing;
 mod upkeep;
 mod watch;
 

@@ -277,11 +277,6 @@ impl Rows {
         self.len
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Bytes of all names and values.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

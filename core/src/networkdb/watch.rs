@@ -197,11 +197,6 @@ impl Watchers {
         self.by_id.len()
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     /// Changes waiting in all of them.
     pub(super) fn queued(&self) -> usize {
         self.by_id.values().map(|watcher| watcher.queue.len()).sum()
