@@ -20,6 +20,8 @@ mod stats;
 mod table;
 mod tables;
 mod testing;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod watch;
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use networkdb_core::{
     machine::Instant,
     memberlist::Delegate,
-    networkdb::{Config, Filter, Tables, message::{BulkSync, Gossip, Kind, parts, wrap}},
+    networkdb::{
+        Config, Filter, Tables,
+        message::{BulkSync, Gossip, Kind, parts, wrap},
+    },
 };
 use serde_json::Value;
 
@@ -19,7 +22,10 @@ fn messages<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
             if let Some(message) = fields.get("networkdb") {
                 into.push(message);
             }
-            fields.iter().filter(|(name, _)| *name != "networkdb").for_each(|(_, field)| messages(field, into));
+            fields
+                .iter()
+                .filter(|(name, _)| *name != "networkdb")
+                .for_each(|(_, field)| messages(field, into));
         }
         _ => {}
     }
@@ -56,7 +62,11 @@ fn every_message_comes_back() {
         for message in found {
             let bytes = hex::decode(text(message, "hex")).unwrap();
             *counts.entry(name.clone()).or_insert(0) += check(&bytes, &name);
-            let mut tables = Tables::new(Config::new("observer", "192.0.2.1:7946".parse().unwrap()), [0; 32], Instant::ORIGIN);
+            let mut tables = Tables::new(
+                Config::new("observer", "192.0.2.1:7946".parse().unwrap()),
+                [0; 32],
+                Instant::ORIGIN,
+            );
             let _ = tables.join_network(Instant::ORIGIN, b"net-one");
             tables.message(Instant::ORIGIN, &bytes);
             tables.merge_state(Instant::ORIGIN, &bytes, true);

@@ -12,9 +12,13 @@ use serde_json::Value;
 
 /// The files of the vectors whose name begins so.
 fn files(prefixes: &[&str]) -> Vec<(String, Value)> {
-    let mut found: Vec<_> = all().into_iter().filter(|(name, _)| prefixes.iter().any(|p| name.starts_with(p))).collect();
+    let mut found: Vec<_> =
+        all().into_iter().filter(|(name, _)| prefixes.iter().any(|p| name.starts_with(p))).collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    found.into_iter().map(|(name, path)| (name, serde_json::from_slice(&fs::read(path).unwrap()).unwrap())).collect()
+    found
+        .into_iter()
+        .map(|(name, path)| (name, serde_json::from_slice(&fs::read(path).unwrap()).unwrap()))
+        .collect()
 }
 
 fn all() -> Vec<(String, PathBuf)> {
@@ -22,7 +26,10 @@ fn all() -> Vec<(String, PathBuf)> {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors"), PathBuf::from);
     let folder = root.join("networkdb");
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    entries.map(|entry| entry.unwrap()).map(|entry| (entry.file_name().into_string().unwrap(), entry.path())).collect()
+    entries
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
+        .collect()
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
@@ -37,7 +44,8 @@ fn bytes(value: &Value, field: &str) -> Vec<u8> {
 fn every_file_is_of_a_known_kind() {
     let mut elsewhere = 0;
     for (name, _) in all() {
-        let known = ["README.md", "messages", "decode", "agent-records", "scenarios", "capture", "diagnostic-"];
+        let known =
+            ["README.md", "messages", "decode", "agent-records", "scenarios", "capture", "diagnostic-"];
         assert!(known.iter().any(|kind| name.starts_with(kind)), "unknown kind of vectors: {name}");
         elsewhere += usize::from(name.starts_with("diagnostic-"));
     }

@@ -1,11 +1,14 @@
 //! One node driven step by step, beside what the real one did: `scenarios*`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use networkdb_core::{
     machine::Instant,
     memberlist::{Delegate, Member, MemberEvent, State},
-    networkdb::{Change, ChangeKind, Config, EntryKey, Filter, Standing, Tables, WatchId, message::{Gossip, PushPull}},
+    networkdb::{
+        Change, ChangeKind, Config, EntryKey, Filter, Standing, Tables, WatchId,
+        message::{Gossip, PushPull},
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -156,7 +159,11 @@ impl Node {
                 "key": row.key.to_string(), "owner": row.owner.to_string(), "ltime": row.time, "value": hex::encode(&row.value),
                 "deleting": row.state == networkdb_core::networkdb::RowState::Deleted, "reap_s": seconds(self.tables.stored_reap(&key).unwrap())}))
         }).collect();
-        let peers: BTreeMap<_, Vec<_>> = state.peers.iter().map(|(network, peers)| (network.to_string(), peers.iter().map(ToString::to_string).collect())).collect();
+        let peers: BTreeMap<_, Vec<_>> = state
+            .peers
+            .iter()
+            .map(|(network, peers)| (network.to_string(), peers.iter().map(ToString::to_string).collect()))
+            .collect();
         json!({"active_nodes": nodes(Standing::Active), "failed_nodes": nodes(Standing::Failed), "left_nodes": nodes(Standing::Left),
             "attachments": attachments, "entries": rows, "network_nodes": peers,
             "network_clock": state.stats.network_clock, "table_clock": state.stats.table_clock,
@@ -209,20 +216,36 @@ fn recorded_state(state: &Value) -> Value {
             }
             (key(&item), item)
         };
-        list.as_array().into_iter().flatten().map(fix).collect::<BTreeMap<_, _>>().into_iter().collect::<Map<_, _>>().into()
+        list.as_array()
+            .into_iter()
+            .flatten()
+            .map(fix)
+            .collect::<BTreeMap<_, _>>()
+            .into_iter()
+            .collect::<Map<_, _>>()
+            .into()
     };
-    state["attachments"] = keyed(&state["attachments"], &|item| format!("{}/{}", text(item, "node"), text(item, "nid")));
-    state["entries"] = keyed(&state["entries"], &|item| format!("{}/{}/{}", text(item, "table"), text(item, "nid"), text(item, "key")));
-    state["network_nodes"].as_object_mut().unwrap().retain(|_, peers| peers.as_array().is_some_and(|peers| !peers.is_empty()));
+    state["attachments"] =
+        keyed(&state["attachments"], &|item| format!("{}/{}", text(item, "node"), text(item, "nid")));
+    state["entries"] = keyed(&state["entries"], &|item| {
+        format!("{}/{}/{}", text(item, "table"), text(item, "nid"), text(item, "key"))
+    });
+    state["network_nodes"]
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, peers| peers.as_array().is_some_and(|peers| !peers.is_empty()));
     state
 }
 
 fn base64(text: &str) -> Vec<u8> {
-    let digit = |c: u8| b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|&d| d == c);
+    let digit = |c: u8| {
+        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".iter().position(|&d| d == c)
+    };
     let mut out = Vec::new();
     for chunk in text.as_bytes().chunks(4) {
         let digits: Vec<usize> = chunk.iter().filter_map(|&c| digit(c)).collect();
-        let bits = digits.iter().fold(0u32, |bits, &digit| bits << 6 | digit as u32) << (6 * (4 - digits.len()));
+        let bits =
+            digits.iter().fold(0u32, |bits, &digit| bits << 6 | digit as u32) << (6 * (4 - digits.len()));
         out.extend_from_slice(&bits.to_be_bytes()[1..digits.len()]);
     }
     out
@@ -231,11 +254,22 @@ fn base64(text: &str) -> Vec<u8> {
 /// What was recorded of a step, in the form of [`Node::step`].
 fn recorded_answer(step: &Value, old: bool) -> Map<String, Value> {
     let mut answer: Map<String, Value> = step.as_object().unwrap().clone();
-    let shown = ["error", "value_hex", "result_hex", "own_hex", "relay_hex", "result_l_time", "result_node_name", "result_type", "result_networks_unordered"];
+    let shown = [
+        "error",
+        "value_hex",
+        "result_hex",
+        "own_hex",
+        "relay_hex",
+        "result_l_time",
+        "result_node_name",
+        "result_type",
+        "result_networks_unordered",
+    ];
     answer.retain(|field, _| shown.contains(&field.as_str()));
     if text(step, "op") == "local_state" {
         answer.remove("result_hex");
-        let mut networks: Vec<Value> = step["result_networks_unordered"].as_array().cloned().unwrap_or_default();
+        let mut networks: Vec<Value> =
+            step["result_networks_unordered"].as_array().cloned().unwrap_or_default();
         for network in &mut networks {
             for (field, default) in [("leaving", json!(false)), ("l_time", json!(0))] {
                 if network.get(field).is_none() {
@@ -271,27 +305,53 @@ fn recorded_events(step: &Value, old: bool) -> Vec<Value> {
     events
 }
 
-/// All parts in which two values differ, with both.
+/// All parts in which two values differ, with both: `entries` and `attachments` one by one.
 fn differences(ours: &Value, theirs: &Value) -> Vec<(String, String)> {
-    let (Some(ours), Some(theirs)) = (ours.as_object(), theirs.as_object()) else { panic!("no objects") };
-    let names: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
-    let differ = names.into_iter().filter(|name| ours.get(*name) != theirs.get(*name));
-    differ.map(|name| (name.clone(), format!("ours {:?}\n      theirs {:?}", ours.get(name).map(ToString::to_string), theirs.get(name).map(ToString::to_string)))).collect()
+    let empty = Map::new();
+    let fields =
+        |value: &Value| -> BTreeSet<String> { value.as_object().unwrap_or(&empty).keys().cloned().collect() };
+    let mut found = Vec::new();
+    for name in fields(ours).union(&fields(theirs)) {
+        let (ours, theirs) = (&ours[name], &theirs[name]);
+        if ours == theirs {
+            continue;
+        }
+        if name == "entries" || name == "attachments" {
+            let inner = differences_flat(ours, theirs);
+            found.extend(inner.into_iter().map(|(key, what)| (format!("{name}/{key}"), what)));
+        } else {
+            found.push((name.clone(), format!("ours {ours}\n      theirs {theirs}")));
+        }
+    }
+    found
+}
+
+fn differences_flat(ours: &Value, theirs: &Value) -> Vec<(String, String)> {
+    let empty = Map::new();
+    let fields =
+        |value: &Value| -> BTreeSet<String> { value.as_object().unwrap_or(&empty).keys().cloned().collect() };
+    let names = fields(ours);
+    let names =
+        names.union(&fields(theirs)).filter(|name| ours[*name] != theirs[*name]).cloned().collect::<Vec<_>>();
+    names
+        .into_iter()
+        .map(|name| (name.clone(), format!("ours {}\n      theirs {}", ours[&name], theirs[&name])))
+        .collect()
 }
 
 #[test]
 fn replay() {
     let (mut steps, mut partly, mut failures) = (BTreeMap::<String, usize>::new(), 0, Vec::new());
     let mut used = vec![false; deviations::ALL.len()];
-    for (file, content) in files(&["scenarios"]) {
-        let old = text(&content, "module").contains("docker/docker");
+    let files = files(&["scenarios"]);
+    for (file, content) in &files {
+        let old = text(content, "module").contains("docker/docker");
         for scenario in content["scenarios"].as_array().unwrap() {
             let name = text(scenario, "name");
             let mut node = Node::new(text(scenario, "self"), old);
             for (place, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
-                let mut ours = node.state();
                 let answer = node.step(step);
-                ours.clone_from(&node.state());
+                let mut ours = node.state();
                 ours["answer"] = answer.into();
                 ours["watch_events"] = node.watch_events().into();
                 let mut theirs = recorded_state(&step["state"]);
@@ -299,22 +359,39 @@ fn replay() {
                 theirs["watch_events"] = recorded_events(step, old).into();
                 let mut found = differences(&ours, &theirs);
                 for (deviation, used) in deviations::ALL.iter().zip(&mut used) {
-                    if file.contains(deviation.file) && name == deviation.scenario && deviation.steps.contains(&place) {
+                    if file.contains(deviation.file)
+                        && name == deviation.scenario
+                        && deviation.steps.contains(&place)
+                    {
                         let before = found.len();
-                        found.retain(|(part, _)| !(deviation.parts.is_empty() || deviation.parts.contains(&part.as_str())));
+                        found.retain(|(part, _)| {
+                            !(deviation.parts.is_empty()
+                                || deviation.parts.iter().any(|known| part.starts_with(known)))
+                        });
                         *used |= found.len() < before;
                         partly += usize::from(found.len() < before);
                     }
                 }
-                failures.extend(found.into_iter().map(|(part, what)| format!("{file} {name} {place} {part}:\n      {what}")));
+                failures.extend(
+                    found
+                        .into_iter()
+                        .map(|(part, what)| format!("{file} {name} {place} {part}:\n      {what}")),
+                );
                 *steps.entry(file.clone()).or_default() += 1;
             }
         }
     }
     println!("steps replayed: {steps:?}; with a deviation: {partly}");
     for (deviation, used) in deviations::ALL.iter().zip(used) {
-        let there = files(&["scenarios"]).iter().any(|(file, _)| file.contains(deviation.file));
-        assert!(used || !there, "no longer differs: {} {} {:?}: {}", deviation.file, deviation.scenario, deviation.steps, deviation.reason);
+        let there = files.iter().any(|(file, _)| file.contains(deviation.file));
+        assert!(
+            used || !there,
+            "no longer differs: {} {} {:?}: {}",
+            deviation.file,
+            deviation.scenario,
+            deviation.steps,
+            deviation.reason
+        );
     }
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
 }
