@@ -1,0 +1,2 @@
+//! The command `networkdb`.
+fn main() {}
