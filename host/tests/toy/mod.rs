@@ -16,7 +16,7 @@ use networkdb_host::{Host, Shared, Sockets};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     Datagram(SocketAddr, Vec<u8>),
     Opened(StreamId, SocketAddr),
     Paused(StreamId),
@@ -35,21 +35,21 @@ struct Talk {
 }
 
 #[derive(Debug)]
-pub struct Toy {
+pub(crate) struct Toy {
     out: Outbox,
     events: VecDeque<Event>,
     talks: BTreeMap<StreamId, Talk>,
-    pub deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     /// Bytes written, and then the end, to each stream accepted.
-    pub greet: usize,
+    pub(crate) greet: usize,
     /// Stop reading after so many bytes.
-    pub pause_after: Option<usize>,
+    pub(crate) pause_after: Option<usize>,
     /// Whether all bytes were those of the pattern.
-    pub intact: bool,
+    pub(crate) intact: bool,
 }
 
 /// The bytes at `from..from + count` of every stream.
-pub fn pattern(from: usize, count: usize) -> Vec<u8> {
+pub(crate) fn pattern(from: usize, count: usize) -> Vec<u8> {
     (from..from + count).map(|i| u8::try_from(i % 251).unwrap_or(0)).collect()
 }
 
@@ -66,31 +66,31 @@ impl Toy {
         }
     }
 
-    pub fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
+    pub(crate) fn send(&mut self, to: SocketAddr, bytes: Vec<u8>) {
         self.out.datagram(to, bytes.into());
     }
 
-    pub fn open(&mut self, endpoint: Endpoint) -> StreamId {
+    pub(crate) fn open(&mut self, endpoint: Endpoint) -> StreamId {
         let lane = self.out.open(endpoint);
         let id = lane.id();
         self.talks.insert(id, Talk { lane, handed: 0, sent: 0, received: 0 });
         id
     }
 
-    pub fn write(&mut self, id: StreamId, count: usize) {
+    pub(crate) fn write(&mut self, id: StreamId, count: usize) {
         if let Some(talk) = self.talks.get_mut(&id) {
             talk.lane.write(&mut self.out, pattern(talk.handed, count).into());
             talk.handed += count;
         }
     }
 
-    pub fn finish(&mut self, id: StreamId) {
+    pub(crate) fn finish(&mut self, id: StreamId) {
         if let Some(talk) = self.talks.get_mut(&id) {
             talk.lane.finish(&mut self.out);
         }
     }
 
-    pub fn close(&mut self, id: StreamId, how: How) {
+    pub(crate) fn close(&mut self, id: StreamId, how: How) {
         if let Some(mut talk) = self.talks.remove(&id) {
             match how {
                 How::Abort => talk.lane.abort(&mut self.out),
@@ -99,23 +99,23 @@ impl Toy {
         }
     }
 
-    pub fn resume(&mut self, id: StreamId) {
+    pub(crate) fn resume(&mut self, id: StreamId) {
         self.pause_after = None;
         self.out.reading(id, true);
     }
 
-    pub fn all_sent(&self) -> bool {
+    pub(crate) fn all_sent(&self) -> bool {
         self.talks.values().all(|talk| talk.lane.is_drained() && talk.sent == talk.handed)
     }
 
     /// Bytes handed over and not yet reported sent.
-    pub fn in_flight(&self, id: StreamId) -> usize {
+    pub(crate) fn in_flight(&self, id: StreamId) -> usize {
         let window = 256 << 10;
         self.talks.get(&id).map_or(0, |talk| window - talk.lane.room().min(window))
     }
 
-    fn stream(&mut self, id: StreamId, input: StreamInput<'_>) {
-        match input {
+    fn stream(&mut self, id: StreamId, input: &StreamInput<'_>) {
+        match *input {
             StreamInput::Accepted { .. } => {
                 self.talks.insert(id, Talk { lane: Lane::new(id), handed: 0, sent: 0, received: 0 });
                 let greet = self.greet;
@@ -161,7 +161,7 @@ impl Machine for Toy {
         match input {
             Input::Tick => {}
             Input::Datagram { from, bytes } => self.events.push_back(Event::Datagram(from, bytes.to_vec())),
-            Input::Stream(id, input) => self.stream(id, input),
+            Input::Stream(id, input) => self.stream(id, &input),
         }
     }
 
@@ -179,26 +179,26 @@ impl Machine for Toy {
 }
 
 /// A toy at work.
-pub struct Node {
-    pub addr: SocketAddr,
+pub(crate) struct Node {
+    pub(crate) addr: SocketAddr,
     host: Host<Toy>,
 }
 
 impl Node {
-    pub fn shared(&self) -> &std::sync::Arc<Shared<Toy>> {
+    pub(crate) fn shared(&self) -> &std::sync::Arc<Shared<Toy>> {
         self.host.shared()
     }
 
-    pub fn with<R>(&self, command: impl FnOnce(&mut Toy, Instant) -> R) -> R {
+    pub(crate) fn with<R>(&self, command: impl FnOnce(&mut Toy, Instant) -> R) -> R {
         self.shared().with(command)
     }
 
-    pub async fn event(&self) -> Event {
+    pub(crate) async fn event(&self) -> Event {
         within(self.shared().event()).await.expect("the driver runs")
     }
 
     /// Waits for `wanted`; returns the events before it.
-    pub async fn until(&self, wanted: &Event) -> Vec<Event> {
+    pub(crate) async fn until(&self, wanted: &Event) -> Vec<Event> {
         let mut before = Vec::new();
         loop {
             match self.event().await {
@@ -208,12 +208,12 @@ impl Node {
         }
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.host.stop().await;
     }
 }
 
-pub fn start() -> Node {
+pub(crate) fn start() -> Node {
     let sockets = Sockets::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
     let addr = sockets.local_addr();
     let host = Host::start::<io::Error>(sockets, |_| Ok(Toy::new())).expect("inside a runtime");
@@ -221,7 +221,7 @@ pub fn start() -> Node {
 }
 
 /// The bytes received on `id` once its writer has finished.
-pub async fn finished(node: &Node, id: StreamId) -> usize {
+pub(crate) async fn finished(node: &Node, id: StreamId) -> usize {
     loop {
         match node.event().await {
             Event::Finished(ended, count) if ended == id => return count,
@@ -231,6 +231,6 @@ pub async fn finished(node: &Node, id: StreamId) -> usize {
     }
 }
 
-pub async fn within<T>(work: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, work).await.expect("in time")
 }
