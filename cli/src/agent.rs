@@ -81,7 +81,7 @@ async fn first_joins(node: &Node, settings: &Settings) {
             Err(error) => tracing::warn!(network, "network not joined: {error}"),
         }
     }
-    pending().await
+    pending::<()>().await;
 }
 
 async fn listen(http: Option<Http>) -> Result<Option<(TcpListener, Http)>, Failure> {

@@ -11,7 +11,7 @@ use networkdb_core::machine::Endpoint;
 #[derive(Debug, Parser)]
 #[command(name = "networkdb", version, arg_required_else_help = true)]
 pub(crate) struct Args {
-    /// Unix socket of the agent [default: networkdb.sock in $XDG_RUNTIME_DIR, else in a folder of this user in /tmp]
+    /// Unix socket of the agent [default: networkdb.sock in the runtime folder of this user, else in one of its own in /tmp]
     #[arg(long, global = true, env = "NETWORKDB_SOCKET", value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
     /// How lists are printed: a table, or one JSON object a line

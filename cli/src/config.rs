@@ -48,7 +48,8 @@ struct File {
     networks: Vec<String>,
     #[serde(deserialize_with = "keys")]
     keys: Vec<Key>,
-    key_file: Option<PathBuf>,
+    #[serde(rename = "key_file")]
+    keys_in: Option<PathBuf>,
     socket: Option<PathBuf>,
     http: Option<SocketAddr>,
     http_allow_remote: bool,
@@ -59,7 +60,7 @@ impl Settings {
     /// Puts the settings together. `socket` is the flag that all commands share.
     pub(crate) fn new(args: AgentArgs, socket: Option<PathBuf>) -> Result<Self, Failure> {
         let file = args.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
-        let keys = all_keys(&args, file.keys, file.key_file)?;
+        let keys = all_keys(&args, file.keys, file.keys_in)?;
         let http = args
             .http
             .or(file.http)

@@ -2,8 +2,12 @@
 
 use std::fmt::Write;
 
+use networkdb_core::networkdb::NetworkInfo;
 use networkdb_host::Node;
 use serde_json::Value;
+
+/// Reads one number of a network.
+type Read = fn(&NetworkInfo) -> usize;
 
 /// One number.
 struct Metric {
@@ -52,7 +56,6 @@ fn metrics(node: &Node) -> Vec<Metric> {
 fn for_each_network(node: &Node, text: &mut String) {
     let networks = node.networks();
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    type Read = fn(&networkdb_core::networkdb::NetworkInfo) -> usize;
     let families: [(&str, &str, Read); 4] = [
         ("network_peers", "Nodes in the network, this one included.", |network| network.peers),
         ("network_entries", "Rows of the network, deleted ones included.", |network| network.entries),

@@ -41,7 +41,8 @@ impl Printer {
         let text = match (self.form, &answer) {
             (Form::Table, Value::Object(fields)) => {
                 let shown = fields.iter().filter(|(name, _)| !["id", "ok"].contains(&name.as_str()));
-                shown.map(|(name, value)| format!("{name}: {}\n", cell(value))).collect()
+                let lines: Vec<_> = shown.map(|(name, value)| format!("{name}: {}\n", cell(value))).collect();
+                lines.concat()
             }
             _ => json_line(answer) + "\n",
         };

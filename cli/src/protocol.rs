@@ -18,6 +18,7 @@ pub(crate) struct Table {
 
 /// The fields that name a row.
 #[derive(Clone, Debug, Deserialize, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the field's standard word")]
 pub(crate) struct Key {
     pub(crate) network: String,
     pub(crate) table: String,

@@ -105,7 +105,7 @@ fn make_own_folder(path: &Path) -> Result<(), Failure> {
     let _ = fs::DirBuilder::new().mode(0o700).create(&folder);
     let user = fs::metadata("/proc/self").map_or(0, |entry| entry.uid());
     match fs::symlink_metadata(&folder) {
-        Ok(there) if there.is_dir() && there.uid() == user && there.mode() & 0o077 == 0 => Ok(()),
+        Ok(there) if there.is_dir() && there.uid() == user && there.mode() & 0o777 == 0o700 => Ok(()),
         _ => Err(Failure::agent(format!(
             "{} is not a folder of this user's own; remove it, or choose a socket with --socket",
             folder.display()

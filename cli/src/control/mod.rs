@@ -71,9 +71,7 @@ impl Connection {
         let (lines, outgoing) = mpsc::channel(LINES);
         let left = Arc::clone(&agent.left);
         let connection = Self { agent, lines, requests: JoinSet::new(), watches: JoinSet::new() };
-        tokio::select! {
-            ((), _) = async { tokio::join!(connection.read(read), write_lines(write, outgoing, left)) } => {}
-        }
+        tokio::join!(connection.read(read), write_lines(write, outgoing, left));
     }
 
     /// Takes requests until the client has said all, and waits until all are answered.

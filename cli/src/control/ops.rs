@@ -143,7 +143,6 @@ fn done<E: std::fmt::Display>(result: Result<(), E>) -> Outcome {
     result.map(|()| nothing()).map_err(text)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -26,7 +26,7 @@ impl Screen {
 
     /// Prints one line.
     pub(super) fn line(&mut self, text: &str) {
-        self.print(&format!("{text}\n"));
+        print(&format!("{text}\n"));
         self.drawn = 0;
     }
 
@@ -35,12 +35,11 @@ impl Screen {
         if self.terminal {
             let lines = picture(view);
             let up = if self.drawn > 0 { format!("\x1b[{}A", self.drawn) } else { String::new() };
-            let body: String = lines.iter().map(|line| format!("\x1b[2K{line}\n")).collect();
-            self.print(&(up + &body));
+            print(&format!("{up}\x1b[2K{}\n", lines.join("\n\x1b[2K")));
             self.drawn = lines.len();
         } else if self.last_line.is_none_or(|at| at.elapsed() >= LINE_EVERY) {
             self.last_line = Some(Instant::now());
-            self.print(&format!("{}\n", line_of(view)));
+            print(&format!("{}\n", line_of(view)));
         }
     }
 
@@ -50,12 +49,12 @@ impl Screen {
             if view.agreed { "all nodes hold equal tables" } else { "the nodes hold DIFFERENT tables" };
         self.line(&format!("summary: {}; {verdict}", line_of(view)));
     }
+}
 
-    fn print(&self, text: &str) {
-        let mut out = io::stdout();
-        // A demo nobody watches any more still ends in its own time.
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    }
+fn print(text: &str) {
+    let mut out = io::stdout();
+    // A demo nobody watches any more still ends in its own time.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 fn picture(view: &View) -> Vec<String> {
