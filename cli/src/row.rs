@@ -83,5 +83,6 @@ fn kind(kind: ChangeKind) -> &'static str {
         ChangeKind::Create => "create",
         ChangeKind::Update => "update",
         ChangeKind::Delete => "delete",
+        ChangeKind::Resync => "resync",
     }
 }

@@ -4,6 +4,8 @@
 //! A host feeds [`machine::Input`] and the time, and carries out [`machine::Output`].
 
 pub mod machine;
+pub mod memberlist;
 mod name;
+pub mod wire;
 
 pub use name::Name;

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use networkdb_core::{
     machine::{Endpoint, Instant},
-    memberlist::{JoinReport, KeyError, Member},
+    memberlist::{JoinReport, KeyError, Member, RequestId},
     networkdb::{
         Change, EntryError, EntryKey, Event, Filter, JoinError, NetworkDb, NetworkError, NetworkInfo, Peer,
-        RequestId, Row, Stats,
+        Row, Stats,
     },
 };
 use tokio::sync::broadcast::error::RecvError;
@@ -54,7 +54,8 @@ impl Node {
         self.advertise
     }
 
-    /// Joins a cluster over `seeds`, all at once; one that answers is enough. The seeds are also kept for rejoining.
+    /// Joins a cluster over `seeds`, all at once; one that answers is enough. The seeds are kept, whatever comes of it,
+    /// and tried again as long as none of them is a member.
     ///
     /// # Errors
     /// None of the seeds answered.
@@ -150,8 +151,8 @@ impl Node {
         self.shared.read(|db| db.rows(filter))
     }
 
-    /// Changes to rows that match: first those already there, then each change, no gap and no double. Dropping the
-    /// stream ends the watch.
+    /// Changes by other nodes to rows that match: first the rows already there, then each change, no gap and no
+    /// double. Dropping the stream ends the watch.
     pub fn watch(&self, filter: Filter) -> impl Stream<Item = Change> + Send + Unpin + use<> {
         watch(&self.shared, filter)
     }

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use networkdb_core::networkdb::{Event, NetworkDb, RequestId};
+use networkdb_core::{
+    memberlist::RequestId,
+    networkdb::{Event, NetworkDb},
+};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::shared::Shared;
@@ -65,7 +68,6 @@ fn answered(event: &Event) -> Option<RequestId> {
         Event::Joined { request, .. } | Event::Left { request } | Event::NetworkJoined { request, .. } => {
             Some(*request)
         }
-        #[allow(unreachable_patterns, reason = "most events answer nothing")]
         _ => None,
     }
 }

@@ -7,7 +7,8 @@ use std::{
 
 use networkdb_core::{
     Name,
-    networkdb::{Config, ConfigError, NetworkDb},
+    memberlist::ConfigError,
+    networkdb::{Config, NetworkDb},
 };
 
 use crate::{

@@ -29,11 +29,9 @@ impl View {
     }
 
     pub(super) fn network_stats(&self, network: &str) -> Reply {
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let networks = self.0.networks();
         let found = networks.iter().find(|found| found.name.as_bytes() == network.as_bytes());
-        let (entries, queue) =
-            found.map_or((-1, -1), |network| (number(network.entries), number(network.own_queue)));
+        let (entries, queue) = found.map_or((-1, -1), |network| (network.entries, network.own_queue as i64));
         Reply::ok(Details::Stats { entries, queue })
     }
 

@@ -61,13 +61,7 @@ pub struct BroadcastQueue<K> {
 
 impl<K> Default for BroadcastQueue<K> {
     fn default() -> Self {
-        Self {
-            entries: HashMap::new(),
-            order: BTreeSet::new(),
-            by_key: HashMap::new(),
-            last_id: 0,
-            bytes: 0,
-        }
+        Self { entries: HashMap::new(), order: BTreeSet::new(), by_key: HashMap::new(), last_id: 0, bytes: 0 }
     }
 }
 
@@ -90,6 +84,11 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
     /// Whether this broadcast still waits: neither sent its full number of times nor replaced.
     pub fn contains(&self, id: BroadcastId) -> bool {
         self.entries.contains_key(&id.0)
+    }
+
+    /// The broadcast queued under `key`.
+    pub fn id(&self, key: &K) -> Option<BroadcastId> {
+        self.by_key.get(key).copied().map(BroadcastId)
     }
 
     /// The message queued under `key`.

@@ -1,24 +1,15 @@
 //! What a memberlist can be told. The defaults are the peer's own (`hashicorp/memberlist` `config.go`).
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
 use bytes::Bytes;
 
-use super::Keyring;
+use super::{Dialect, KeyError, Keyring, MAX_META, PROTOCOL_UNDERSTOOD};
 use crate::Name;
-
-/// How integers are written; both are read by every peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// As memberlist up to 0.5.2 writes them.
-    #[default]
-    Old,
-    /// As memberlist from 0.5.3 on writes them.
-    New,
-}
 
 /// A range of addresses in CIDR form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +41,8 @@ impl std::str::FromStr for Cidr {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not an address range such as 10.0.0.0/8");
         let (addr, prefix) = text.split_once('/').ok_or_else(wrong)?;
-        let (addr, prefix) = (addr.parse::<IpAddr>().map_err(|_| wrong())?, prefix.parse().map_err(|_| wrong())?);
+        let (addr, prefix) =
+            (addr.parse::<IpAddr>().map_err(|_| wrong())?, prefix.parse().map_err(|_| wrong())?);
         let bits = if addr.is_ipv4() { 32 } else { 128 };
         if prefix <= bits { Ok(Self { addr, prefix }) } else { Err(wrong()) }
     }
@@ -180,5 +172,81 @@ impl Config {
             gossip_to_the_dead_time: Duration::from_secs(15),
             ..Self::lan(name, advertise)
         }
+    }
+}
+
+impl Config {
+    /// Checks the settings against each other and against the meta the node will have.
+    pub(super) fn check(&self, meta: &[u8]) -> Result<(), ConfigError> {
+        if self.name.is_empty() {
+            Err(ConfigError::EmptyName)
+        } else if self.label.len() > MAX_LABEL {
+            Err(ConfigError::LabelTooLong(self.label.len()))
+        } else if meta.len() > MAX_META {
+            Err(ConfigError::MetaTooLong(meta.len()))
+        } else if !(PROTOCOL_UNDERSTOOD.0..=PROTOCOL_UNDERSTOOD.1).contains(&self.protocol_version) {
+            Err(ConfigError::Protocol(self.protocol_version))
+        } else if !(MIN_PACKET..=MAX_PACKET).contains(&self.packet_size) {
+            Err(ConfigError::PacketSize(self.packet_size))
+        } else if self.advertise.ip().is_unspecified() || self.advertise.port() == 0 {
+            Err(ConfigError::Advertise(self.advertise))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Bytes of a label.
+const MAX_LABEL: usize = 255;
+/// Bytes of a packet: what a refutation needs with label and encryption, and what UDP can carry.
+const MIN_PACKET: usize = 300;
+const MAX_PACKET: usize = 65_507;
+
+/// A setting that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The node has no name.
+    EmptyName,
+    /// The label has more than 255 bytes.
+    LabelTooLong(usize),
+    /// The meta has more than 512 bytes.
+    MetaTooLong(usize),
+    /// The protocol version is not 1 to 5.
+    Protocol(u8),
+    /// The packet size is out of bounds.
+    PacketSize(usize),
+    /// Nobody could reach this address.
+    Advertise(SocketAddr),
+    /// A key that cannot be used.
+    Key(KeyError),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyName => f.write_str("the node needs a name"),
+            Self::LabelTooLong(len) => {
+                write!(f, "the label has {len} bytes; at most {MAX_LABEL} are possible")
+            }
+            Self::MetaTooLong(len) => write!(f, "the meta has {len} bytes; at most {MAX_META} are possible"),
+            Self::Protocol(version) => {
+                write!(f, "protocol version {version} is unknown; 1 to 5 are possible")
+            }
+            Self::PacketSize(size) => {
+                write!(f, "packets of {size} bytes are not possible; {MIN_PACKET} to {MAX_PACKET} are")
+            }
+            Self::Advertise(addr) => {
+                write!(f, "nobody can reach {addr}: advertise an address and port that others can dial")
+            }
+            Self::Key(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<KeyError> for ConfigError {
+    fn from(error: KeyError) -> Self {
+        Self::Key(error)
     }
 }

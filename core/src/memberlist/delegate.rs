@@ -1,5 +1,7 @@
 //! What a layer above membership adds to it.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::{JoinReport, Member, MemberEvent, RequestId, message::Alive};
@@ -55,6 +57,9 @@ pub trait Delegate {
 
     /// A request of the owner has ended: a join, a leave, an update or a reliable message.
     fn done(&mut self, _now: Instant, _request: RequestId, _outcome: Outcome) {}
+
+    /// Input was dropped; the cluster goes on.
+    fn rejected(&mut self, _now: Instant, _from: SocketAddr, _reason: &str) {}
 }
 
 /// How a request of the owner ended.

@@ -62,7 +62,8 @@ impl Versions {
 
     /// From the first six bytes; `None` if there are fewer.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let [protocol_min, protocol_max, protocol, delegate_min, delegate_max, delegate] = *bytes.first_chunk()?;
+        let [protocol_min, protocol_max, protocol, delegate_min, delegate_max, delegate] =
+            *bytes.first_chunk()?;
         Some(Self { protocol_min, protocol_max, protocol, delegate_min, delegate_max, delegate })
     }
 }

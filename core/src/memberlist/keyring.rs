@@ -1,0 +1,260 @@
+//! Keys, and what they seal. Source: `hashicorp/memberlist` `keyring.go` and `security.go`.
+//!
+//! Sealed bytes: version (0 or 1), nonce of 12 bytes, AES-GCM ciphertext, tag of 16 bytes. Version 0 pads the
+//! plaintext (PKCS #7, block 16) before.
+
+use std::{fmt, sync::Arc};
+
+use aes_gcm::{
+    Aes128Gcm, Aes256Gcm, AesGcm, KeyInit,
+    aead::{AeadInPlace, consts::U12},
+    aes::Aes192,
+};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+const NONCE_LEN: usize = 12;
+const TAG_LEN: usize = 16;
+const BLOCK: usize = 16;
+
+/// Bytes of version, nonce and tag.
+const SEAL_LEN: usize = 1 + NONCE_LEN + TAG_LEN;
+
+/// The highest encryption version.
+pub(super) const NEWEST_SEAL: u8 = 1;
+
+/// The bytes that sealing adds at most: 45 in version 0, 29 in version 1. Also the length of the shortest
+/// sealed bytes.
+pub(super) fn seal_overhead(version: u8) -> usize {
+    if version == 0 { SEAL_LEN + BLOCK } else { SEAL_LEN }
+}
+
+/// Length of `plain` bytes when sealed.
+pub(super) fn sealed_len(version: u8, plain: usize) -> usize {
+    let padding = if version == 0 { BLOCK - plain % BLOCK } else { 0 };
+    SEAL_LEN + plain + padding
+}
+
+/// Why keys were not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// A key has 16, 24 or 32 bytes; this one has so many.
+    Length(usize),
+    /// Only an installed key can be made primary.
+    Unknown,
+    /// The primary key cannot be removed.
+    Primary,
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length(len) => write!(f, "a key has 16, 24 or 32 bytes, not {len}"),
+            Self::Unknown => f.write_str("the key is not installed"),
+            Self::Primary => f.write_str("the primary key cannot be removed"),
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// Why sealed bytes were not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SealError {
+    /// Nothing, or fewer bytes than sealing adds.
+    Short,
+    /// An encryption version above 1.
+    Version(u8),
+    /// No key opens them.
+    NoKey,
+    /// A key opens them, but the padding is wrong.
+    Padding,
+}
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Short => f.write_str("sealed payload is too small"),
+            Self::Version(version) => write!(f, "unsupported encryption version {version}"),
+            Self::NoKey => f.write_str("no installed keys could decrypt the message"),
+            Self::Padding => f.write_str("wrong padding"),
+        }
+    }
+}
+
+impl std::error::Error for SealError {}
+
+/// The keys of a cluster. The first one, the primary, seals; all of them open, tried in order. Without keys
+/// nothing is sealed. Cloning shares the keys.
+#[derive(Clone, Default)]
+pub struct Keyring(Vec<Arc<Key>>);
+
+impl Keyring {
+    /// A keyring of `keys`, the first of which is primary. Keys that are there twice are taken once.
+    pub fn new(keys: &[impl AsRef<[u8]>]) -> Result<Self, KeyError> {
+        let mut ring = Self::default();
+        keys.iter().try_for_each(|key| ring.add(key.as_ref()))?;
+        Ok(ring)
+    }
+
+    /// Installs a key; the first one becomes primary. Nothing happens if it is there.
+    pub fn add(&mut self, key: &[u8]) -> Result<(), KeyError> {
+        let key = Key::new(key)?;
+        if self.position(&key.bytes).is_none() {
+            self.0.push(Arc::new(key));
+        }
+        Ok(())
+    }
+
+    /// Makes an installed key primary; the others keep their order.
+    pub fn use_key(&mut self, key: &[u8]) -> Result<(), KeyError> {
+        let at = self.position(key).ok_or(KeyError::Unknown)?;
+        if let Some(used) = self.0.get_mut(..=at) {
+            used.rotate_right(1);
+        }
+        Ok(())
+    }
+
+    /// Removes a key. Nothing happens if it is not there.
+    pub fn remove(&mut self, key: &[u8]) -> Result<(), KeyError> {
+        match self.position(key) {
+            Some(0) => return Err(KeyError::Primary),
+            Some(at) => drop(self.0.remove(at)),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The key that seals.
+    pub fn primary(&self) -> Option<&[u8]> {
+        self.0.first().map(|key| key.bytes.as_slice())
+    }
+
+    /// The keys, the primary first.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.iter().map(|key| key.bytes.as_slice())
+    }
+
+    /// Number of keys.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no key, hence no encryption.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `plaintext` sealed with the primary key and bound to `aad`; `None` without keys. A nonce must never be
+    /// used twice with one key.
+    pub fn seal(&self, version: u8, plaintext: &[u8], aad: &[u8], nonce: [u8; NONCE_LEN]) -> Option<Vec<u8>> {
+        let key = self.0.first()?;
+        let mut body = Vec::with_capacity(plaintext.len() + seal_overhead(version));
+        body.extend(plaintext);
+        if version == 0 {
+            pad(&mut body);
+        }
+        let tag = key.cipher.encrypt(nonce, aad, &mut body)?;
+        let head = [version.min(NEWEST_SEAL)].into_iter().chain(nonce);
+        body.splice(..0, head);
+        body.extend(tag);
+        Some(body)
+    }
+
+    /// Opens what [`Self::seal`] made, also with a key that is no longer primary. Returns the plaintext and
+    /// which key opened it. The version byte is not authenticated.
+    pub fn open(&self, sealed: &[u8], aad: &[u8]) -> Result<(Vec<u8>, usize), SealError> {
+        let (&version, rest) = sealed.split_first().ok_or(SealError::Short)?;
+        if version > NEWEST_SEAL {
+            return Err(SealError::Version(version));
+        }
+        if sealed.len() < seal_overhead(version) {
+            return Err(SealError::Short);
+        }
+        let (nonce, rest) = rest.split_first_chunk().ok_or(SealError::Short)?;
+        let (ciphertext, tag) = rest.split_last_chunk().ok_or(SealError::Short)?;
+        let opened = self.0.iter().enumerate().find_map(|(index, key)| {
+            let mut body = ciphertext.to_vec();
+            key.cipher.decrypt(*nonce, aad, &mut body, *tag).then_some((body, index))
+        });
+        let (mut body, index) = opened.ok_or(SealError::NoKey)?;
+        if version == 0 {
+            unpad(&mut body)?;
+        }
+        Ok((body, index))
+    }
+
+    fn position(&self, wanted: &[u8]) -> Option<usize> {
+        self.0.iter().position(|key| key.bytes.ct_eq(wanted).into())
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring({} keys)", self.0.len())
+    }
+}
+
+fn pad(body: &mut Vec<u8>) {
+    let count = BLOCK - body.len() % BLOCK;
+    body.resize(body.len() + count, count as u8);
+}
+
+fn unpad(body: &mut Vec<u8>) -> Result<(), SealError> {
+    let count = *body.last().ok_or(SealError::Padding)?;
+    let kept = body.len().checked_sub(count.into()).ok_or(SealError::Padding)?;
+    let padding = body.get(kept..).unwrap_or_default();
+    if !(1..=BLOCK).contains(&padding.len()) || padding.iter().any(|byte| *byte != count) {
+        return Err(SealError::Padding);
+    }
+    body.truncate(kept);
+    Ok(())
+}
+
+/// A key and what is computed from it; both are overwritten when dropped.
+struct Key {
+    bytes: Zeroizing<Vec<u8>>,
+    cipher: Cipher,
+}
+
+impl Key {
+    fn new(bytes: &[u8]) -> Result<Self, KeyError> {
+        let cipher = match bytes.len() {
+            16 => Aes128Gcm::new_from_slice(bytes).map(|cipher| Cipher::Aes128(Box::new(cipher))),
+            24 => AesGcm::new_from_slice(bytes).map(|cipher| Cipher::Aes192(Box::new(cipher))),
+            _ => Aes256Gcm::new_from_slice(bytes).map(|cipher| Cipher::Aes256(Box::new(cipher))),
+        };
+        let cipher = cipher.map_err(|_| KeyError::Length(bytes.len()))?;
+        Ok(Self { bytes: Zeroizing::new(bytes.to_vec()), cipher })
+    }
+}
+
+enum Cipher {
+    Aes128(Box<Aes128Gcm>),
+    Aes192(Box<AesGcm<Aes192, U12>>),
+    Aes256(Box<Aes256Gcm>),
+}
+
+impl Cipher {
+    /// Encrypts in place and returns the tag; `None` only beyond the 64 GiB that GCM can do.
+    fn encrypt(&self, nonce: [u8; NONCE_LEN], aad: &[u8], body: &mut [u8]) -> Option<[u8; TAG_LEN]> {
+        let nonce = &nonce.into();
+        let tag = match self {
+            Self::Aes128(cipher) => cipher.encrypt_in_place_detached(nonce, aad, body),
+            Self::Aes192(cipher) => cipher.encrypt_in_place_detached(nonce, aad, body),
+            Self::Aes256(cipher) => cipher.encrypt_in_place_detached(nonce, aad, body),
+        };
+        tag.ok().map(Into::into)
+    }
+
+    /// Decrypts in place; false if the tag does not match.
+    fn decrypt(&self, nonce: [u8; NONCE_LEN], aad: &[u8], body: &mut [u8], tag: [u8; TAG_LEN]) -> bool {
+        let (nonce, tag) = (&nonce.into(), &tag.into());
+        let result = match self {
+            Self::Aes128(cipher) => cipher.decrypt_in_place_detached(nonce, aad, body, tag),
+            Self::Aes192(cipher) => cipher.decrypt_in_place_detached(nonce, aad, body, tag),
+            Self::Aes256(cipher) => cipher.decrypt_in_place_detached(nonce, aad, body, tag),
+        };
+        result.is_ok()
+    }
+}

@@ -1,0 +1,7 @@
+//! Encodings that more than one protocol is made of.
+
+pub mod lzw;
+pub mod msgpack;
+mod reader;
+
+pub use reader::{DecodeError, Reader};

@@ -1,0 +1,1 @@
+../memberlist04/commands.go

@@ -1,0 +1,1 @@
+../networkdb28/cluster.go

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/docker/go-events"
+	"github.com/moby/moby/v2/daemon/libnetwork/diagnostic"
+	"github.com/moby/moby/v2/daemon/libnetwork/networkdb"
+)
+
+// What this generation calls by another name than the others.
+type (
+	Config    = networkdb.Config
+	NetworkDB = networkdb.NetworkDB
+)
+
+var (
+	defaultConfig  = networkdb.DefaultConfig
+	newNetworkDB   = networkdb.New
+	newDiagnostics = diagnostic.New
+)
+
+func describe(event events.Event) change {
+	e := event.(networkdb.WatchEvent)
+	return change{
+		Event: "watch", Network: e.NetworkID, Table: e.Table, Key: e.Key,
+		Kind: kind(e), Value: e.Value, Prev: e.Prev,
+	}
+}
+
+func kind(e networkdb.WatchEvent) string {
+	switch {
+	case e.IsCreate():
+		return "create"
+	case e.IsUpdate():
+		return "update"
+	case e.IsDelete():
+		return "delete"
+	}
+	return "unknown"
+}
