@@ -70,7 +70,7 @@ async fn first_joins(node: &Node, settings: &Settings) {
     if !settings.join.is_empty() {
         match node.join(settings.join.clone()).await {
             Ok(report) => {
-                tracing::info!(reached = report.reached.len(), members = node.members().len(), "joined")
+                tracing::info!(reached = report.reached.len(), members = node.members().len(), "joined");
             }
             Err(error) => tracing::warn!("no node to join has answered, trying on: {error}"),
         }

@@ -1,5 +1,7 @@
 //! Real agents as child processes, and the commands that speak to them.
 
+#![allow(dead_code, reason = "each test program uses its part")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -138,9 +140,7 @@ impl Agent {
 
     /// Sends a signal by its name, such as TERM.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args([&format!("-{name}"), id.as_str()]).status();
-        assert!(status.expect("kill runs").success());
+        kill(name, self.child.id());
     }
 
     /// Waits for the agent to end by itself; returns its exit code and log.
@@ -165,6 +165,12 @@ impl Drop for Agent {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Sends a signal by its name, such as TERM.
+pub(crate) fn kill(name: &str, process: u32) {
+    let status = Command::new("kill").args([format!("-{name}"), process.to_string()]).status();
+    assert!(status.expect("kill runs").success());
 }
 
 /// Waits for a child, not for ever.
