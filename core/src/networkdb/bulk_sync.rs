@@ -158,7 +158,7 @@ impl Tables {
     fn parts_for(&self, peer: &Name, node: &Node, networks: &[Name]) -> Vec<Vec<u8>> {
         let mut head = Vec::new();
         if node.takes_networks() {
-            for network in &networks {
+            for network in networks {
                 self.put_attachments(network, peer, &mut head);
             }
         }

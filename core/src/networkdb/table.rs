@@ -284,7 +284,7 @@ impl Rows {
     pub(super) fn for_each_mut(&mut self, mut each: impl FnMut(&Name, &Name, &Name, &mut Entry)) {
         for (network, tables) in &mut self.networks {
             for (table, rows) in tables {
-                for (key, entry) in &mut rows {
+                for (key, entry) in rows {
                     each(network, table, key, entry);
                 }
             }
