@@ -30,7 +30,7 @@ impl Tables {
         self.tell_member(addr.ip(), true);
         self.tell(Event::Node { name: name.clone(), addr: *addr, standing: Standing::Active });
         if let Some(old @ (Standing::Failed | Standing::Left)) = self.nodes.standing(name) {
-            self.node_returned(member, old)
+            self.node_returned(member, old);
         } else {
             self.retire_at(*addr);
             self.put_node(name.clone(), *addr, meta.clone());

@@ -205,7 +205,7 @@ impl Rows {
         self.tombstones += usize::from(entry.deleting);
         let old = rows.insert(key.key.clone(), entry);
         if let Some(old) = &old {
-            self.uncount(old)
+            self.uncount(old);
         } else {
             self.len += 1;
             self.bytes += key.len();
