@@ -1,4 +1,4 @@
-//! NetworkDB: tables by network, spread by gossip and bulk syncs over a memberlist, beside Docker's byte for byte.
+//! `NetworkDB`: tables by network, spread by gossip and bulk syncs over a memberlist, beside Docker's byte for byte.
 //!
 //! Behaves as the third generation does (`moby/moby/v2`), with which all older ones interoperate. A row belongs to
 //! the node that wrote it last, by Lamport time; a failed owner's rows are hidden until it returns.
@@ -49,7 +49,7 @@ use crate::{
 };
 use tables::{Purpose, Todo};
 
-/// What a NetworkDB tells its user.
+/// What a `NetworkDB` tells its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// [`NetworkDb::join`] is over.
@@ -106,7 +106,7 @@ pub enum Warning {
     BulkSyncTimedOut(Name),
 }
 
-/// A NetworkDB node: a machine.
+/// A `NetworkDB` node: a machine.
 pub struct NetworkDb {
     list: Memberlist,
     tables: Tables,
@@ -118,7 +118,9 @@ impl NetworkDb {
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
         let mut rng = Rng::new(seed);
         let mut seeds = [[0; 32]; 2];
-        seeds.iter_mut().for_each(|seed| rng.fill(seed));
+        for seed in &mut seeds {
+            rng.fill(seed);
+        }
         let [below, above] = seeds;
         let list_config = config.memberlist.clone();
         let mut tables = Tables::new(config, above, now);
@@ -133,7 +135,8 @@ impl NetworkDb {
     pub fn join(&mut self, now: Instant, seeds: Vec<Endpoint>) -> RequestId {
         self.at(now);
         let request = self.tables.next_request();
-        self.tables.set_bootstrap(seeds.clone());
+        self.tables.set_bootstrap(seeds);
+        let seeds = self.tables.bootstrap.seeds.clone();
         self.tables.todo.push_back(Todo::Join(seeds, Purpose::Join(request)));
         self.settle();
         request

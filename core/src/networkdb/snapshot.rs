@@ -131,7 +131,6 @@ impl Tables {
             watchers_lagged: self.watchers.lagged,
             keys: 0,
             health: 0,
-            push_pull_permille: 0,
         }
     }
 

@@ -96,6 +96,4 @@ pub struct Stats {
     pub keys: usize,
     /// memberlist's health score; 0 is well.
     pub health: u32,
-    /// Bytes of the last push/pull state over the limit, in thousandths.
-    pub push_pull_permille: usize,
 }

@@ -1,4 +1,4 @@
-//! The state of a NetworkDB: everything but the membership below it, whose delegate it is.
+//! The state of a `NetworkDB`: everything but the membership below it, whose delegate it is.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -100,7 +100,7 @@ pub(super) struct Context {
     pub(super) depth: usize,
 }
 
-/// All state of a NetworkDB above its membership. Implements the delegate of memberlist.
+/// All state of a `NetworkDB` above its membership. Implements the delegate of memberlist.
 #[derive(Debug)]
 pub struct Tables {
     pub(super) config: Config,
