@@ -97,13 +97,29 @@ pub enum Event {
     Warning(Warning),
 }
 
-/// Something to look at. Counted in [`Counters`] as well.
+/// Something to look at. Counted in [`Stats`] as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// A time too far ahead of a clock; the message was dropped.
     ClockJump,
     /// A node did not answer a bulk sync in time.
     BulkSyncTimedOut(Name),
+    /// A packet or stream was dropped.
+    Rejected {
+        /// Where it came from.
+        from: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A node elsewhere claims a name that is in use; it is not let in.
+    NameInUse {
+        /// The name.
+        name: Name,
+        /// Where its owner is.
+        owner: SocketAddr,
+        /// Where the other one is.
+        other: SocketAddr,
+    },
 }
 
 /// A `NetworkDB` node: a machine.
@@ -260,7 +276,12 @@ impl NetworkDb {
 
     /// Figures.
     pub fn stats(&self) -> Stats {
-        Stats { keys: self.keys_installed(), health: self.list.health(), ..self.tables.stats() }
+        Stats {
+            keys: self.keys_installed(),
+            health: self.list.health(),
+            membership: self.list.counters().clone(),
+            ..self.tables.stats()
+        }
     }
 
     /// All state, as plain data.

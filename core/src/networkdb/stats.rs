@@ -1,5 +1,7 @@
 //! Figures, as plain data.
 
+use crate::memberlist;
+
 /// What happened so far. All only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -96,4 +98,6 @@ pub struct Stats {
     pub keys: usize,
     /// memberlist's health score; 0 is well.
     pub health: u32,
+    /// What memberlist counts: packets, probes, and input dropped by reason.
+    pub membership: memberlist::Counters,
 }
