@@ -12,20 +12,10 @@ pub(crate) const PORT: u16 = 7946;
 
 /// `IP:PORT`, `HOST:PORT`, or either without a port.
 pub(crate) fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
-    if let Ok(addr) = text.parse::<SocketAddr>() {
-        return Ok(addr.into());
-    }
     if let Ok(ip) = text.trim_matches(['[', ']']).parse() {
         return Ok(SocketAddr::new(ip, PORT).into());
     }
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().map_err(|_| format!("`{port}` is not a port"))?),
-        None => (text, PORT),
-    };
-    if host.is_empty() || host.contains([':', '/', ' ']) {
-        return Err(format!("`{text}` is not HOST:PORT, such as 10.0.0.7:7946 or seed.example:7946"));
-    }
-    Ok(Endpoint::Name { host: host.into(), port })
+    if text.contains(':') { text.parse() } else { format!("{text}:{PORT}").parse() }
 }
 
 /// A time such as `500ms`, `10s` or `2m`.

@@ -19,3 +19,13 @@ pub use driver::Host;
 pub use node::{Error, Node};
 pub use shared::Shared;
 pub use start::{NodeConfig, StartError};
+
+pub use networkdb_core::{
+    Name,
+    machine::Endpoint,
+    networkdb::{Change, ChangeKind, Config, EntryKey, Event, Filter, Row, RowState},
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

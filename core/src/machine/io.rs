@@ -72,6 +72,24 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
+impl std::str::FromStr for Endpoint {
+    type Err = String;
+
+    /// `HOST:PORT`, where the host is an address (IPv6 in brackets) or a name.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(addr) = text.parse() {
+            return Ok(Self::Addr(addr));
+        }
+        let wrong = || format!("`{text}` is not HOST:PORT, as in 10.0.0.1:7946 or seed.example:7946");
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let port = port.parse().map_err(|_| wrong())?;
+        if host.is_empty() || host.contains([':', '[', ']', '/']) || host.contains(char::is_whitespace) {
+            return Err(wrong());
+        }
+        Ok(Self::Name { host: host.into(), port })
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
