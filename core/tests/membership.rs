@@ -319,3 +319,19 @@ fn streams_that_never_end_are_dropped_at_their_deadline() {
     let aborted = world.trace.iter().filter(|(_, output)| matches!(output, Output::Close(_, How::Abort)));
     assert_eq!(aborted.count(), 2000);
 }
+
+#[test]
+fn what_unfinished_streams_hold_together_is_bounded() {
+    let mut world = World::new(configs(1));
+    let (now, from) = (world.now, addr(9));
+    // A user message that claims 20 MiB, of which one byte never comes.
+    let message =
+        [&[8, 0x81, 0xaa], &b"UserMsgLen"[..], &[0xce, 1, 0x40, 0, 0], &vec![0; (20 << 20) - 1]].concat();
+    for i in 0..40 {
+        world.node(0).handle(now, Input::Stream(StreamId(2 * i + 1), StreamInput::Accepted { from }));
+        world.node(0).handle(now, Input::Stream(StreamId(2 * i + 1), StreamInput::Received(&message)));
+    }
+    world.collect();
+    let aborted = world.trace.iter().filter(|(_, output)| matches!(output, Output::Close(_, How::Abort)));
+    assert_eq!(aborted.count(), 40 - (256 << 20) / message.len());
+}

@@ -310,6 +310,11 @@ impl Decoder {
         result
     }
 
+    /// Bytes received so far.
+    pub fn received(&self) -> usize {
+        self.received
+    }
+
     /// The other side sends no more: an error unless the message is there.
     pub fn finish(&mut self) -> Result<(), StreamError> {
         if matches!(self.stage, Stage::Done) {

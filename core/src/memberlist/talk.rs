@@ -15,6 +15,9 @@ use crate::{
 /// Streams accepted and served at one time; further ones are dropped at once.
 const MAX_ACCEPTED: usize = 512;
 
+/// Bytes that all open streams together may have brought; the stream that brings more is dropped.
+const MAX_INBOUND: usize = 256 << 20;
+
 /// Why an exchange over a stream did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamFault {
@@ -30,6 +33,8 @@ pub enum StreamFault {
     Malformed(StreamError),
     /// The peer's message is not an answer to what was asked.
     Unexpected,
+    /// This node holds as many bytes of unfinished streams as it may.
+    Overloaded,
     /// The peer's state does not go together with ours.
     Refused(MergeRefusal),
 }
@@ -43,6 +48,7 @@ impl fmt::Display for StreamFault {
             Self::Remote(text) => write!(f, "the peer answers: {text}"),
             Self::Malformed(error) => write!(f, "the peer's answer cannot be read: {error}"),
             Self::Unexpected => f.write_str("the peer's answer does not fit the request"),
+            Self::Overloaded => f.write_str("too many unfinished streams at this node"),
             Self::Refused(refusal) => refusal.fmt(f),
         }
     }
@@ -101,11 +107,7 @@ impl Memberlist {
         match input {
             StreamInput::Accepted { from } => self.accept(now, id, from),
             StreamInput::Opened { at } => self.opened(now, id, at, d),
-            StreamInput::Received(bytes) => {
-                let Some(talk) = self.talks.get_mut(&id) else { return };
-                let result = talk.decoder.receive(&self.security, bytes);
-                self.decoded(now, id, result, d);
-            }
+            StreamInput::Received(bytes) => self.received(now, id, bytes, d),
             StreamInput::Sent(count) => self.sent(now, id, count, d),
             StreamInput::Finished => self.peer_finished(now, id, d),
             StreamInput::Failed(fault) => {
@@ -113,6 +115,24 @@ impl Memberlist {
                     self.conclude(now, talk.role, Err(StreamFault::Io(fault)), d);
                 }
             }
+        }
+    }
+
+    fn received(&mut self, now: Instant, id: StreamId, bytes: &[u8], d: &mut impl Delegate) {
+        let held: usize = self.talks.values().map(|talk| talk.decoder.received()).sum();
+        if held.saturating_add(bytes.len()) > MAX_INBOUND {
+            self.counters.drop("stream: too many bytes of all streams together");
+            return self.break_off(now, id, StreamFault::Overloaded, d);
+        }
+        let Some(talk) = self.talks.get_mut(&id) else { return };
+        let result = talk.decoder.receive(&self.security, bytes);
+        self.decoded(now, id, result, d);
+    }
+
+    fn break_off(&mut self, now: Instant, id: StreamId, fault: StreamFault, d: &mut impl Delegate) {
+        if let Some(mut talk) = self.forget_talk(id) {
+            talk.lane.abort(&mut self.out);
+            self.conclude(now, talk.role, Err(fault), d);
         }
     }
 
@@ -125,10 +145,7 @@ impl Memberlist {
 
     /// A stream's time is over.
     pub(super) fn talk_timeout(&mut self, now: Instant, id: StreamId, d: &mut impl Delegate) {
-        if let Some(mut talk) = self.forget_talk(id) {
-            talk.lane.abort(&mut self.out);
-            self.conclude(now, talk.role, Err(StreamFault::TimedOut), d);
-        }
+        self.break_off(now, id, StreamFault::TimedOut, d);
     }
 
     fn accept(&mut self, now: Instant, id: StreamId, from: SocketAddr) {
