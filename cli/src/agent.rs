@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     http,
     input::Key,
-    socket,
+    report, socket,
 };
 
 /// Runs an agent to its end.
@@ -42,6 +42,7 @@ pub(crate) async fn run(args: Box<AgentArgs>, socket: Option<std::path::PathBuf>
         () = control::serve(&control.listener, agent.clone()) => Ok(()),
         error = serve_http(listener, &node) => Err(error),
         () = first_joins(&node, &settings) => Ok(()),
+        () = report::log(&node, &settings.name) => Err(Failure::agent("the node has stopped")),
         () = agent.left.notified() => Ok(()),
         () = signals.next() => leave(&node, &mut signals).await,
     };

@@ -109,7 +109,7 @@ pub(crate) enum ClientCommand {
     /// The encryption keys, changed on each node in turn: add everywhere, use everywhere, remove everywhere
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Print changes as they come, the rows already there first
+    /// Print what other nodes change, as it comes; the rows already there first
     Watch {
         /// Only this network
         #[arg(long, value_name = "NET")]

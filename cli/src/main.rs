@@ -14,6 +14,7 @@ mod input;
 mod metrics;
 mod output;
 mod protocol;
+mod report;
 mod row;
 mod socket;
 

@@ -144,6 +144,17 @@ fn two_agents_share_rows_and_a_watch_tells_of_them() {
 }
 
 #[test]
+fn another_key_keeps_a_node_out_and_harms_nobody() {
+    let (a, b) = pair();
+    let stranger = Agent::start("stranger", &["--key", KEY_B]);
+    stranger.fails(1, &["member", "join", &a.addr.to_string()]);
+    assert_eq!(stranger.json(&["member", "list"]).len(), 1);
+    a.ok(&["table", "put", "net", "t", "k", "v"]);
+    b.until(&["table", "list", "net", "t"], |rows| rows.len() == 1);
+    assert_eq!(a.json(&["member", "list"]).len(), 2);
+}
+
+#[test]
 fn a_loaded_table_has_the_digest_of_its_pattern() {
     let agent = alone();
     agent.ok(&["network", "join", "net"]);

@@ -54,9 +54,14 @@ fn exchanges(path: &Path) -> Vec<Exchange> {
 
 /// Sends `GET …`; returns head and body.
 fn send(addr: SocketAddr, request: &str) -> (String, String) {
-    let mut stream = TcpStream::connect(addr).expect("the listener answers");
+    let stream = TcpStream::connect(addr).expect("the listener answers");
     stream.set_read_timeout(Some(PATIENCE)).expect("a deadline");
-    write!(stream, "{request} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").expect("sent");
+    let head = format!("{request} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n");
+    send_text(stream, &(head + "\r\n"))
+}
+
+fn send_text(mut stream: TcpStream, text: &str) -> (String, String) {
+    stream.write_all(text.as_bytes()).expect("sent");
     let mut reply = String::new();
     stream.read_to_string(&mut reply).expect("a reply");
     let (head, body) = reply.split_once("\r\n\r\n").expect("a head");
@@ -177,6 +182,23 @@ fn without_the_flag_nothing_can_be_changed() {
         );
     }
     assert!(a.json(&["network", "list"]).is_empty());
+}
+
+#[test]
+fn changes_come_by_forms_too_but_not_from_web_pages() {
+    let (a, _b, http) = pair(&["--http-allow-changes"]);
+    let post = |more: &str| {
+        let form = "nid=posted";
+        let head = "POST /joinnetwork HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        let kind =
+            format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
+        send_text(TcpStream::connect(http).expect("it answers"), &format!("{head}{kind}{more}\r\n{form}")).1
+    };
+    let refused = post("Sec-Fetch-Site: cross-site\r\n");
+    assert!(refused.starts_with("FAIL\nError: "), "{refused}");
+    assert!(a.json(&["network", "list"]).is_empty());
+    assert_eq!(post(""), "OK");
+    assert_eq!(a.json(&["network", "list"]).len(), 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 ///
 /// Peers do not promise UTF-8, so a name is bytes; `Display` shows it as text as far as possible.
 /// Cloning shares the bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<[u8]>);
 
 impl Name {
@@ -50,12 +50,6 @@ impl From<&str> for Name {
 impl From<String> for Name {
     fn from(text: String) -> Self {
         Self(text.into_bytes().into())
-    }
-}
-
-impl Default for Name {
-    fn default() -> Self {
-        Self(Arc::default())
     }
 }
 

@@ -59,31 +59,33 @@ async fn metrics(State(state): State<Arc<Diagnostics>>) -> Response {
 
 async fn diagnose(State(state): State<Arc<Diagnostics>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
+    let from_page = is_from_page(&request);
     let parameters = Parameters::read(request).await;
-    let reply = state.reply(&path, &parameters).await;
+    let reply = match Change::at(&path) {
+        Some(_) if from_page => Reply::fail("changes are not taken from web pages"),
+        Some(change) => change.run(state.changes.as_ref(), &parameters).await,
+        None => state.view.question(&path, &parameters).await.unwrap_or_else(Reply::missing),
+    };
     reply.render(parameters.get("json"))
 }
 
-impl Diagnostics {
-    async fn reply(&self, path: &str, parameters: &Parameters) -> Reply {
-        if let Some(change) = Change::at(path) {
-            return change.run(self.changes.as_ref(), parameters).await;
-        }
-        self.question(path, parameters).await.unwrap_or_else(Reply::missing)
-    }
+/// Whether a browser sends this for a page, which could be anybody's, rather than for its user.
+fn is_from_page(request: &Request) -> bool {
+    request.headers().get("sec-fetch-site").is_some_and(|site| site != "none")
+}
 
+impl View {
     /// `Err` is the usage of a path that lacks a parameter.
     async fn question(&self, path: &str, parameters: &Parameters) -> Result<Reply, &'static str> {
-        let view = &self.view;
         Ok(match path {
             "/help" => Reply::ok(Details::info(PATHS.join("\n") + "\n")),
             "/ready" => Reply::ok(Details::info("OK")),
-            "/clusterpeers" => view.cluster_peers(),
-            "/networkpeers" => view.network_peers(parameters.get("nid").ok_or("/networkpeers?nid=test")?),
-            "/networkstats" => view.network_stats(parameters.get("nid").ok_or("/networkstats?nid=test")?),
+            "/clusterpeers" => self.cluster_peers(),
+            "/networkpeers" => self.network_peers(parameters.get("nid").ok_or("/networkpeers?nid=test")?),
+            "/networkstats" => self.network_stats(parameters.get("nid").ok_or("/networkstats?nid=test")?),
             "/gettable" => {
                 let need = |name| parameters.get(name).ok_or("/gettable?tname=table_name&nid=network_id");
-                view.table(need("tname")?, need("nid")?, parameters.plain())
+                self.table(need("tname")?, need("nid")?, parameters.plain())
             }
             "/getentry" => {
                 let need =
@@ -91,7 +93,7 @@ impl Diagnostics {
                 for name in ["tname", "nid", "key"] {
                     need(name)?;
                 }
-                view.entry(&entry_key(parameters), parameters.plain()).await
+                self.entry(&entry_key(parameters), parameters.plain()).await
             }
             _ => Reply::not_implemented(path),
         })

@@ -19,6 +19,7 @@ impl Rng {
     }
 
     /// A generator for another part of the machine, independent of what this one draws later.
+    #[must_use]
     pub fn fork(&mut self) -> Self {
         let mut seed = [0; 32];
         self.fill(&mut seed);

@@ -197,7 +197,7 @@ impl fmt::Debug for Keyring {
 
 fn pad(body: &mut Vec<u8>) {
     let count = BLOCK - body.len() % BLOCK;
-    body.resize(body.len() + count, count as u8);
+    body.resize(body.len() + count, u8::try_from(count).unwrap_or_default());
 }
 
 fn unpad(body: &mut Vec<u8>) -> Result<(), SealError> {

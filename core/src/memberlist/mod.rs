@@ -318,7 +318,7 @@ impl Memberlist {
                 self.suspect(now, &Accusation::decode(body).map_err(bad("suspect: malformed"))?);
             }
             MessageType::Dead => {
-                self.dead(now, &Accusation::decode(body).map_err(bad("dead: malformed"))?, d)
+                self.dead(now, &Accusation::decode(body).map_err(bad("dead: malformed"))?, d);
             }
             MessageType::Alive => {
                 let alive = Alive::decode(body).map_err(bad("alive: malformed"))?;

@@ -72,7 +72,7 @@ fn frame_aad(security: &Security, header: [u8; SEAL_HEADER]) -> Vec<u8> {
 /// A push/pull message: header, rows, user state.
 pub fn push_pull(join: bool, rows: &[Row<'_>], user_state: &[u8], dialect: Dialect) -> Vec<u8> {
     let mut out = Vec::new();
-    PushPullHeader { nodes: rows.len() as i64, user_state_len: user_state.len() as i64, join }
+    PushPullHeader { nodes: signed(rows.len()), user_state_len: signed(user_state.len()), join }
         .encode(dialect, &mut out);
     for row in rows {
         row.encode(&mut out);
@@ -84,9 +84,13 @@ pub fn push_pull(join: bool, rows: &[Row<'_>], user_state: &[u8], dialect: Diale
 /// A user message as a stream has it: header, payload.
 pub fn user_message(payload: &[u8], dialect: Dialect) -> Vec<u8> {
     let mut out = Vec::new();
-    UserHeader { len: payload.len() as i64 }.encode(dialect, &mut out);
+    UserHeader { len: signed(payload.len()) }.encode(dialect, &mut out);
     out.extend(payload);
     out
+}
+
+fn signed(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
 }
 
 // ---- Receiving ---------------------------------------------------------------------------------------------
@@ -363,6 +367,7 @@ impl Decoder {
 
 type Stepped = Result<Option<Step>, StreamError>;
 
+#[expect(clippy::unnecessary_wraps, reason = "it ends the arms of a match over results")]
 fn next(stage: Stage) -> Stepped {
     Ok(Some(Step::Next(stage)))
 }
@@ -518,4 +523,68 @@ fn read_user_header(buffer: &mut BytesMut, scan: &mut Scan) -> Stepped {
 
 fn count(claimed: i64, max: usize) -> Result<usize, StreamError> {
     usize::try_from(claimed).ok().filter(|count| *count <= max).ok_or(StreamError::Count(claimed))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::memberlist::Keyring;
+
+    fn security(keyed: bool, compression: bool, protocol_version: u8) -> Security {
+        let keys: &[[u8; 16]] = if keyed { &[[9; 16]] } else { &[] };
+        Security {
+            label: Bytes::from_static(b"edge"),
+            skip_inbound_label_check: false,
+            keyring: Keyring::new(keys).unwrap_or_default(),
+            verify_incoming: true,
+            verify_outgoing: true,
+            compression,
+            protocol_version,
+        }
+    }
+
+    /// What comes out when `wire` is cut at every length of `cuts` in turn.
+    fn read(security: &Security, wire: &[u8], cuts: &[usize]) -> Result<Option<StreamMessage>, StreamError> {
+        let (mut decoder, mut rest, mut cuts) = (Decoder::accepting(), wire, cuts.iter().cycle());
+        while !rest.is_empty() {
+            let at = cuts.next().map_or(rest.len(), |cut| rest.len().min(*cut));
+            let (piece, later) = rest.split_at(at);
+            if let Some(message) = decoder.receive(security, piece)? {
+                return Ok(Some(message));
+            }
+            rest = later;
+        }
+        decoder.finish().map(|()| None)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_is_read(
+            state in vec(any::<u8>(), 0..3000),
+            names in vec(vec(any::<u8>(), 1..20), 0..40),
+            cuts in vec(1..200_usize, 1..8),
+            (join, keyed, compression, version) in any::<(bool, bool, bool, bool)>(),
+        ) {
+            let security = security(keyed, compression, 1 + u8::from(version));
+            let row = |name| Row { name: std::borrow::Cow::Owned(name), state: 1, ..Row::default() };
+            let rows: Vec<_> = names.into_iter().map(row).collect();
+            let message = push_pull(join, &rows, &state, Dialect::New);
+            let wire = seal_stream(&security, &message, true, &mut crate::machine::Rng::new([3; 32]));
+            let wanted = PushPull { join, rows, user_state: state.into() };
+            prop_assert_eq!(read(&security, &wire, &cuts), Ok(Some(StreamMessage::PushPull(wanted))));
+        }
+
+        #[test]
+        fn cuts_change_nothing(
+            bytes in vec(any::<u8>(), 0..300),
+            head in prop::sample::select(vec![&b"\xf4\x04edge"[..], b"\xf4\x04edge\x06\x83", b"\xf4\x04edge\x09\x82", b""]),
+            cuts in vec(1..9_usize, 1..8),
+            keyed: bool,
+        ) {
+            let (security, wire) = (security(keyed, false, 2), [head, &bytes].concat());
+            prop_assert_eq!(read(&security, &wire, &cuts), read(&security, &wire, &[wire.len().max(1)]));
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Streams accepted and served at one time; further ones are dropped at once.
-pub const MAX_ACCEPTED: usize = 512;
+const MAX_ACCEPTED: usize = 512;
 
 /// Why an exchange over a stream did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -271,7 +271,7 @@ impl Memberlist {
             StreamMessage::User(bytes) if bytes.is_empty() => {}
             StreamMessage::User(bytes) => d.message(now, &bytes),
             StreamMessage::Ack(_) | StreamMessage::Error(_) => {
-                self.counters.drop("stream: a reply unasked for")
+                self.counters.drop("stream: a reply unasked for");
             }
         }
     }

@@ -6,18 +6,15 @@ use std::collections::BTreeSet;
 use super::{
     Event, Warning,
     message::{
-        BulkSync, CREATE, DELETE, Encode, JOIN, Kind, LEAVE, NetworkEvent, Repeated, TableEvent, part_overhead, put_part, wrap,
+        BulkSync, CREATE, DELETE, Encode, JOIN, Kind, LEAVE, NetworkEvent, Repeated, TableEvent,
+        part_overhead, put_part, wrap,
     },
     node::{Node, Standing},
     table::{Entry, EntryKey},
     tables::{Context, Purpose, Tables, Timer, Todo},
     watch::Filter,
 };
-use crate::{
-    Name,
-    machine::Instant,
-    memberlist::RequestId,
-};
+use crate::{Name, machine::Instant, memberlist::RequestId};
 
 /// A bulk sync under way.
 #[derive(Debug)]
@@ -54,7 +51,8 @@ pub(super) struct JoinWait {
 impl Tables {
     /// Syncs with all nodes of a network at once. The first answer ends the join.
     pub(super) fn sync_after_join(&mut self, now: Instant, network: &Name, request: RequestId) {
-        let peers: Vec<Name> = self.networks.peers(network).iter().filter(|peer| **peer != self.name).cloned().collect();
+        let peers: Vec<Name> =
+            self.networks.peers(network).iter().filter(|peer| **peer != self.name).cloned().collect();
         self.joins.insert(network.clone(), JoinWait { request: Some(request), outstanding: 1 + peers.len() });
         for peer in peers {
             let common = self.common_networks(&peer);
@@ -114,7 +112,10 @@ impl Tables {
     /// The networks of this node, those being left too, that a node takes part in.
     fn common_networks(&self, peer: &[u8]) -> Vec<Name> {
         let theirs = self.networks.of(peer).filter(|(_, attachment)| !attachment.leaving);
-        theirs.filter(|(network, _)| self.networks.own(network).is_some()).map(|(network, _)| network.clone()).collect()
+        theirs
+            .filter(|(network, _)| self.networks.own(network).is_some())
+            .map(|(network, _)| network.clone())
+            .collect()
     }
 
     /// Sends a bulk sync. `false`: the node is unknown, or too many are under way.
@@ -136,7 +137,13 @@ impl Tables {
         let unsent = parts.len();
         for (place, payload) in parts.into_iter().enumerate() {
             let unsolicited = asks && place + 1 == unsent;
-            let message = BulkSync { time, unsolicited, node: &self.name, networks: Repeated::default(), payload: &payload };
+            let message = BulkSync {
+                time,
+                unsolicited,
+                node: &self.name,
+                networks: Repeated::default(),
+                payload: &payload,
+            };
             let bytes = wrap(Kind::BulkSync, &message.write(networks.iter().map(Name::as_bytes)));
             self.todo.push_back(Todo::Reliable(node.addr, bytes.into(), Purpose::Sync(id)));
         }
@@ -159,7 +166,8 @@ impl Tables {
                 event.clear();
                 table_event(&key, entry).encode(&mut event);
                 let message = wrap(Kind::TableEvent, &event);
-                let full = part.len() + message.len() + part_overhead(message.len()) > self.config.bulk_sync_part;
+                let full =
+                    part.len() + message.len() + part_overhead(message.len()) > self.config.bulk_sync_part;
                 if full && part.len() > head.len() {
                     parts.push(wrap(Kind::Compound, &std::mem::replace(&mut part, head.clone())));
                 }
@@ -173,7 +181,9 @@ impl Tables {
     fn put_attachments(&self, network: &Name, peer: &Name, out: &mut Vec<u8>) {
         let own = self.networks.own(network).map(|own| (&self.name, &own.attachment));
         let others = self.networks.others().filter(|(node, at, _)| *at == network && *node != peer);
-        for (node, attachment) in own.into_iter().chain(others.map(|(node, _, attachment)| (node, attachment))) {
+        for (node, attachment) in
+            own.into_iter().chain(others.map(|(node, _, attachment)| (node, attachment)))
+        {
             let kind = if attachment.leaving { LEAVE } else { JOIN };
             let event = NetworkEvent { kind, time: attachment.time, node, network };
             put_part(out, &wrap(Kind::NetworkEvent, &event.to_bytes()));

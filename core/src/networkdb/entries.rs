@@ -80,7 +80,14 @@ impl Tables {
         Ok(())
     }
 
-    fn event<'a>(&'a self, key: &'a EntryKey, value: &'a [u8], time: u64, kind: i32, residual: i32) -> TableEvent<'a> {
+    fn event<'a>(
+        &'a self,
+        key: &'a EntryKey,
+        value: &'a [u8],
+        time: u64,
+        kind: i32,
+        residual: i32,
+    ) -> TableEvent<'a> {
         let EntryKey { network, table, key } = key;
         TableEvent { kind, time, node: &self.name, network, table, key, value, residual }
     }
@@ -93,7 +100,8 @@ impl Tables {
         self.apply(key, Some(entry), OwnerFailed { before, after: false });
         let room = self.packet_room;
         let Some(own) = self.networks.own_mut(&key.network) else { return };
-        let (bytes, row): (Bytes, _) = (wrap(Kind::TableEvent, &event).into(), (key.table.clone(), key.key.clone()));
+        let (bytes, row): (Bytes, _) =
+            (wrap(Kind::TableEvent, &event).into(), (key.table.clone(), key.key.clone()));
         if super::gossip::fits(bytes.len(), room) {
             own.oversize.remove(&row);
             own.queue.push(row, time, bytes);
@@ -141,7 +149,11 @@ impl Tables {
     }
 
     fn bury_rows(&mut self, network: &Name) {
-        let rows: Vec<_> = self.rows.iter(&Filter::network(network.clone())).map(|(key, entry)| (key, entry.clone())).collect();
+        let rows: Vec<_> = self
+            .rows
+            .iter(&Filter::network(network.clone()))
+            .map(|(key, entry)| (key, entry.clone()))
+            .collect();
         for (key, entry) in rows {
             let before = self.nodes.is_failed(&entry.owner);
             let next = if entry.owner != self.name {

@@ -86,7 +86,10 @@ impl fmt::Display for NetworkError {
             Self::AlreadyJoined(network) => write!(f, "networkdb: network {network} is already joined"),
             Self::NotJoined(network) => write!(f, "could not find network {network} while trying to leave"),
             Self::TooLarge { size, limit } => {
-                write!(f, "the network name needs a packet of {size} bytes, more than the limit of {limit} bytes")
+                write!(
+                    f,
+                    "the network name needs a packet of {size} bytes, more than the limit of {limit} bytes"
+                )
             }
         }
     }

@@ -19,14 +19,16 @@ pub(super) fn fits(len: usize, room: usize) -> bool {
 impl Tables {
     /// One round for every own network, those being left too.
     pub(super) fn gossip_tables(&mut self) {
-        let waiting = self.networks.owns().filter(|(_, own)| {
-            !(own.queue.is_empty() && own.relay.is_empty() && own.oversize.is_empty())
-        });
+        let waiting = self
+            .networks
+            .owns()
+            .filter(|(_, own)| !(own.queue.is_empty() && own.relay.is_empty() && own.oversize.is_empty()));
         let networks: Vec<Name> = waiting.map(|(network, _)| network.clone()).collect();
         for network in networks {
             self.send_oversize(&network);
             let queued = self.networks.own(&network).map_or(0, |own| own.queue.bytes() + own.relay.bytes());
-            let packets = queued.div_ceil(self.packet_room.max(1)).clamp(1, self.config.gossip_packets.max(1));
+            let packets =
+                queued.div_ceil(self.packet_room.max(1)).clamp(1, self.config.gossip_packets.max(1));
             for _ in 0..packets {
                 self.send_packet(&network);
             }
@@ -56,7 +58,11 @@ impl Tables {
         let mut parts = Vec::new();
         let Some(own) = self.networks.own_mut(network) else { return parts };
         let used = own.queue.take(Budget { limit, overhead: part_overhead }, transmits, &mut parts);
-        own.relay.take(Budget { limit: limit - used.min(limit), overhead: part_overhead }, transmits, &mut parts);
+        own.relay.take(
+            Budget { limit: limit - used.min(limit), overhead: part_overhead },
+            transmits,
+            &mut parts,
+        );
         own.sent += parts.len() as u64;
         parts
     }

@@ -58,8 +58,12 @@ impl Tables {
         if old != Standing::Failed {
             return;
         }
-        let joined: Vec<Name> =
-            self.networks.of(&member.name).filter(|(_, at)| !at.leaving).map(|(network, _)| network.clone()).collect();
+        let joined: Vec<Name> = self
+            .networks
+            .of(&member.name)
+            .filter(|(_, at)| !at.leaving)
+            .map(|(network, _)| network.clone())
+            .collect();
         joined.iter().for_each(|network| self.networks.add_peer(network, &member.name));
         for (key, entry) in self.rows_of(None, &member.name) {
             if !entry.deleting {

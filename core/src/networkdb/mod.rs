@@ -19,6 +19,9 @@ mod snapshot;
 mod stats;
 mod table;
 mod tables;
+mod testing;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod watch;
 

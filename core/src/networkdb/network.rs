@@ -124,7 +124,9 @@ impl Networks {
 
     /// All attachments of other nodes, by node and network.
     pub(super) fn others(&self) -> impl Iterator<Item = (&Name, &Name, &Attachment)> {
-        self.others.iter().flat_map(|(node, networks)| networks.iter().map(move |(name, at)| (node, name, at)))
+        self.others
+            .iter()
+            .flat_map(|(node, networks)| networks.iter().map(move |(name, at)| (node, name, at)))
     }
 
     /// Attachments of other nodes.

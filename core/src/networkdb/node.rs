@@ -125,11 +125,6 @@ impl Nodes {
         self.by_name.len()
     }
 
-    /// Whether no node is known.
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
-    }
-
     /// Takes `step` off what is left to nodes that are gone, and forgets those with less.
     pub(super) fn age(&mut self, step: Duration) -> Vec<(Name, Standing)> {
         let mut over = Vec::new();

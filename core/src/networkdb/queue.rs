@@ -46,11 +46,6 @@ impl<K: Eq + Hash + Clone> EventQueue<K> {
         self.queue.prune(limit) as u64
     }
 
-    /// Drops all.
-    pub(super) fn clear(&mut self) {
-        self.queue.clear();
-    }
-
     /// Events waiting.
     pub(super) fn len(&self) -> usize {
         self.queue.len()

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use super::{
     Event, Warning,
     message::{
-        BulkSync, DELETE, Encode, Gossip, JOIN, Kind, LEAVE, NetworkEvent, NodeEvent, PushPull, TableEvent, parts, wrap,
+        BulkSync, DELETE, Encode, Gossip, JOIN, Kind, LEAVE, NetworkEvent, NodeEvent, PushPull, TableEvent,
+        parts, wrap,
     },
     network::Attachment,
     node::Standing,
@@ -179,7 +180,8 @@ impl Tables {
             self.counters.unknown_kind += 1;
             return;
         }
-        let attached = self.networks.attachment(event.node, event.network).is_some_and(|known| !known.leaving);
+        let attached =
+            self.networks.attachment(event.node, event.network).is_some_and(|known| !known.leaving);
         if !self.networks.joined(event.network) || !attached {
             return;
         }

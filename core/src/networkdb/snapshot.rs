@@ -3,9 +3,10 @@
 use std::{net::IpAddr, time::Duration};
 
 use super::{
-    Attachment, Node, Row, Stats, shown,
+    Attachment, Node, Row, Stats,
     message::LEAVE,
     node::Standing,
+    shown,
     tables::{After, Tables},
     watch::Filter,
 };

@@ -113,7 +113,16 @@ impl Entry {
         let state = self.state(owner_failed);
         let left = u64::try_from(self.reap).ok().filter(|&left| left > 0 && state != RowState::Live);
         let (value, owner) = (self.value.clone(), self.owner.clone());
-        Row { network, table, key, value, owner, time: self.time, state, reap: left.map(Duration::from_nanos) }
+        Row {
+            network,
+            table,
+            key,
+            value,
+            owner,
+            time: self.time,
+            state,
+            reap: left.map(Duration::from_nanos),
+        }
     }
 }
 
@@ -166,7 +175,12 @@ impl Rows {
 
     /// Stores, replaces or removes a row. The only way to change one: what a reader saw before is compared with
     /// what it sees after.
-    pub(super) fn apply(&mut self, key: &EntryKey, next: Option<Entry>, owner_failed: OwnerFailed) -> Applied {
+    pub(super) fn apply(
+        &mut self,
+        key: &EntryKey,
+        next: Option<Entry>,
+        owner_failed: OwnerFailed,
+    ) -> Applied {
         let after = next.as_ref().and_then(|entry| entry.visible(owner_failed.after)).cloned();
         let grows = i64::from(next.is_some());
         let old = match next {
@@ -222,7 +236,10 @@ impl Rows {
     }
 
     /// The rows a filter admits, in order.
-    pub(super) fn iter<'a>(&'a self, filter: &Filter) -> impl Iterator<Item = (EntryKey, &'a Entry)> + use<'a> {
+    pub(super) fn iter<'a>(
+        &'a self,
+        filter: &Filter,
+    ) -> impl Iterator<Item = (EntryKey, &'a Entry)> + use<'a> {
         let filter = filter.clone();
         let mut cursor = None;
         std::iter::from_fn(move || {
@@ -245,7 +262,8 @@ impl Rows {
         }
         if let Some((network, tables)) = tables
             && filter.table.is_none()
-            && let Some((table, rows)) = tables.range::<[u8], _>((Excluded(at.table.as_bytes()), Unbounded)).next()
+            && let Some((table, rows)) =
+                tables.range::<[u8], _>((Excluded(at.table.as_bytes()), Unbounded)).next()
         {
             return first_of(network, table, rows);
         }
@@ -277,11 +295,6 @@ impl Rows {
         self.len
     }
 
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Bytes of all names and values.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -298,7 +311,11 @@ impl Rows {
     }
 }
 
-fn first_in<'a>(network: &Name, tables: &'a BTreeMap<Name, Table>, filter: &Filter) -> Option<(EntryKey, &'a Entry)> {
+fn first_in<'a>(
+    network: &Name,
+    tables: &'a BTreeMap<Name, Table>,
+    filter: &Filter,
+) -> Option<(EntryKey, &'a Entry)> {
     let (table, rows) = match &filter.table {
         Some(table) => tables.get_key_value(table)?,
         None => tables.iter().next()?,

@@ -229,7 +229,12 @@ impl Tables {
     }
 
     /// Changes a row: keeps the counter of its network and says what a reader sees.
-    pub(super) fn apply(&mut self, key: &EntryKey, next: Option<Entry>, failed: OwnerFailed) -> Option<Change> {
+    pub(super) fn apply(
+        &mut self,
+        key: &EntryKey,
+        next: Option<Entry>,
+        failed: OwnerFailed,
+    ) -> Option<Change> {
         let applied = self.rows.apply(key, next, failed);
         if let Some(own) = self.networks.own_mut(&key.network) {
             own.entries += applied.grew;
@@ -261,7 +266,8 @@ impl Tables {
 
     /// Looks which own node events have been sent or given up.
     pub(super) fn check_announced(&mut self, now: Instant) {
-        let over = |wait: &NodeWait, queue: &EventQueue<Name>| !queue.contains(wait.id) || wait.deadline <= now;
+        let over =
+            |wait: &NodeWait, queue: &EventQueue<Name>| !queue.contains(wait.id) || wait.deadline <= now;
         while let Some(at) = self.node_waits.iter().position(|wait| over(wait, &self.node_queue)) {
             let wait = self.node_waits.remove(at);
             let sent = !self.node_queue.contains(wait.id);

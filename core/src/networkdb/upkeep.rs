@@ -59,7 +59,9 @@ impl Tables {
     #[doc(hidden)]
     pub fn reap_nodes(&mut self) {
         let step = self.config.reap_node_interval;
-        let over: Vec<Name> = self.nodes.iter()
+        let over: Vec<Name> = self
+            .nodes
+            .iter()
             .filter(|(_, node)| node.standing == Standing::Failed && node.reap <= step)
             .map(|(name, _)| name.clone())
             .collect();
@@ -103,11 +105,12 @@ impl Tables {
         }
         let port = self.config.port();
         let own = SocketAddr::new(self.config.memberlist.advertise.ip(), port);
-        let told: Vec<SocketAddr> = self.bootstrap.seeds.iter().filter_map(|seed| addr_of(seed, port)).collect();
+        let told: Vec<SocketAddr> =
+            self.bootstrap.seeds.iter().filter_map(|seed| addr_of(seed, port)).collect();
         let others = self.nodes.with(Standing::Active).filter(|(name, _)| **name != self.name);
-        let found = others.map(|(_, node)| node.addr).any(|addr| {
-            told.iter().chain(&self.bootstrap.reached).any(|seed| *seed == addr)
-        });
+        let found = others
+            .map(|(_, node)| node.addr)
+            .any(|addr| told.iter().chain(&self.bootstrap.reached).any(|seed| *seed == addr));
         let seeds: Vec<Endpoint> =
             self.bootstrap.seeds.iter().filter(|seed| addr_of(seed, port) != Some(own)).cloned().collect();
         if found || seeds.is_empty() {

@@ -185,7 +185,13 @@ impl Watchers {
             if foreign(&entry.owner).is_some_and(|failed| entry.state(failed) == RowState::Live) {
                 watcher.walk = Walk::At(Some(key.clone()));
                 let EntryKey { network, table, key } = key;
-                return Some(Change { network, table, key, value: Some(entry.value.clone()), previous: None });
+                return Some(Change {
+                    network,
+                    table,
+                    key,
+                    value: Some(entry.value.clone()),
+                    previous: None,
+                });
             }
             cursor = Some(key);
         }
@@ -195,11 +201,6 @@ impl Watchers {
     /// Watchers.
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
-    }
-
-    /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
     }
 
     /// Changes waiting in all of them.

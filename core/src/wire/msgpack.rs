@@ -187,7 +187,7 @@ pub fn write_struct<'a>(value: &impl Struct<'a>, dialect: Dialect, out: &mut Vec
     let mut fields = value.fields();
     fields.sort_unstable_by_key(|(key, _)| *key);
     // No message has more than 15 fields, the most a one-byte head can count.
-    out.push(0x80 | (fields.len() as u8 & 0x0f));
+    out.push(0x80 | u8::try_from(fields.len()).unwrap_or(0x0f));
     for (key, value) in fields {
         write_bytes(key.as_bytes(), out);
         value.write(dialect, out);
@@ -341,9 +341,9 @@ fn write_signed(value: i64, out: &mut Vec<u8>) {
     let bytes = value.to_be_bytes();
     let (tag, skip) = match value {
         -0x20..=0x7f => return out.push(bytes[7]),
-        -0x80..0 => (0xd0, 7),
-        -0x8000..=0x7fff => (0xd1, 6),
-        -0x8000_0000..=0x7fff_ffff => (0xd2, 4),
+        -0x80..-0x20 => (0xd0, 7),
+        -0x8000..-0x80 | 0x80..=0x7fff => (0xd1, 6),
+        -0x8000_0000..-0x8000 | 0x8000..=0x7fff_ffff => (0xd2, 4),
         _ => (0xd3, 0),
     };
     out.push(tag);
@@ -351,17 +351,11 @@ fn write_signed(value: i64, out: &mut Vec<u8>) {
 }
 
 fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    let len = bytes.len();
-    match len {
-        0..=0x1f => out.push(0xa0 | len as u8),
-        0x20..=0xffff => {
-            out.push(0xda);
-            out.extend((len as u16).to_be_bytes());
-        }
-        _ => {
-            out.push(0xdb);
-            out.extend((len as u32).to_be_bytes());
-        }
+    let [a, b, c, d] = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes();
+    match bytes.len() {
+        0..=0x1f => out.push(0xa0 | d),
+        0x20..=0xffff => out.extend([0xda, c, d]),
+        _ => out.extend([0xdb, a, b, c, d]),
     }
     out.extend(bytes);
 }

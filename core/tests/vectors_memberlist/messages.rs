@@ -76,6 +76,9 @@ shown! {
     Compress<'static> { algo: int "Algo", buf: raw "Buf" }
 }
 
+/// `Err`: does not decode; `Ok(Err)`: decodes to something else.
+type Decoded = Result<Result<(), String>, String>;
+
 /// What can be done with the vectors of one type of message.
 pub struct Codec {
     /// Fields to bytes, type byte included.
@@ -83,7 +86,7 @@ pub struct Codec {
     /// Bytes decoded and encoded again.
     reencode: fn(&[u8], Dialect) -> Result<Vec<u8>, String>,
     /// Whether bytes decode to the fields, nil told from no bytes or not; `Err` says that they do not decode.
-    decodes_to: fn(&[u8], &Value, bool) -> Result<Result<(), String>, String>,
+    decodes_to: fn(&[u8], &Value, bool) -> Decoded,
 }
 
 fn decode<T: Shown>(body: &[u8]) -> Result<T, String> {
@@ -92,7 +95,7 @@ fn decode<T: Shown>(body: &[u8]) -> Result<T, String> {
     read_struct(&mut Reader::new(body)).map_err(|error| error.to_string())
 }
 
-fn decodes_to<T: Shown>(body: &[u8], fields: &Value, exact: bool) -> Result<Result<(), String>, String> {
+fn decodes_to<T: Shown>(body: &[u8], fields: &Value, exact: bool) -> Decoded {
     let (found, wanted) = (decode::<T>(body)?, T::from_json(fields));
     Ok(if exact {
         same("decoded", &found, &wanted)

@@ -1,0 +1,41 @@
+# Each target does its own set-up on a Debian machine that has rustup, Go and the package managers.
+# What is costly to build is kept in $(CACHE), outside the checkout.
+
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/networkdb
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export NETWORKDB_PEERS ?= $(CACHE)/peers
+export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/release/networkdb
+
+.PHONY: run test bench doc setup setup-test lint peers binary wasm
+
+run: setup
+	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
+
+test: setup-test lint wasm binary peers
+	cargo test --locked --release --workspace
+	@echo "all tests passed"
+
+bench: setup-test binary peers
+	cargo run --release --locked --package networkdb-benches -- $(ARGS)
+
+doc: setup
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+setup:
+	@tests/setup
+
+setup-test:
+	@tests/setup --test
+
+lint:
+	cargo fmt --all -- --check
+	cargo clippy --locked --release --workspace --all-targets -- -D warnings
+
+wasm:
+	cargo build --locked --package networkdb-core --target wasm32-unknown-unknown
+
+binary:
+	cargo build --locked --release --package networkdb-cli
+
+peers:
+	tests/peers/build $(NETWORKDB_PEERS)
