@@ -123,15 +123,19 @@ impl Cluster {
     pub fn check(&self) {
         for peer in self.running() {
             let alive = peer.alive();
-            let missing: Vec<_> = self.running().map(Peer::name).filter(|name| !alive.iter().any(|a| a == name)).collect();
+            let missing: Vec<_> =
+                self.running().map(Peer::name).filter(|name| !alive.iter().any(|a| a == name)).collect();
             assert!(missing.is_empty(), "{} misses {missing:?}", peer.name());
         }
         for peer in self.peers.iter().filter(|peer| peer.kind().is_go()) {
             let slow = peer.log_with(TIMED_OUT);
             let slow: Vec<_> = slow.iter().filter(|line| line.contains("timed out")).collect();
             assert!(slow.is_empty(), "{}: {slow:?}", peer.name());
-            let false_deaths: Vec<_> =
-                peer.log_with("left gossip cluster").into_iter().filter(|line| !self.names_one_gone(line)).collect();
+            let false_deaths: Vec<_> = peer
+                .log_with("left gossip cluster")
+                .into_iter()
+                .filter(|line| !self.names_one_gone(line))
+                .collect();
             assert!(false_deaths.is_empty(), "{}: {false_deaths:?}", peer.name());
         }
     }

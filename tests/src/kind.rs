@@ -93,6 +93,10 @@ fn built(program: &str) -> PathBuf {
     let test = env::current_exe().expect("a test knows where it is");
     let folder = test.parent().and_then(Path::parent).expect("a test lies in target/<profile>/deps");
     let path = folder.join(program);
-    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first, same profile", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: run `cargo build --workspace --bins` first, same profile",
+        path.display()
+    );
     path
 }

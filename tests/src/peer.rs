@@ -1,12 +1,7 @@
 //! One node: start, ask, kill, start again.
 
 use std::{
-    net::SocketAddr,
-    os::unix::net::UnixStream,
-    path::PathBuf,
-    process::ExitStatus,
-    thread,
-    time::Duration,
+    net::SocketAddr, os::unix::net::UnixStream, path::PathBuf, process::ExitStatus, thread, time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -76,7 +71,9 @@ impl Spec {
     pub fn refused(&self) -> (ExitStatus, String) {
         let log = Log::default();
         let status = self.spawn(&log).wait(START);
-        eventually(START, "it says why", || log.lines(|lines| if lines.is_empty() { Err("silent") } else { Ok(()) }));
+        eventually(START, "it says why", || {
+            log.lines(|lines| if lines.is_empty() { Err("silent") } else { Ok(()) })
+        });
         (status, log.lines(|lines| lines.join("\n")))
     }
 }
@@ -102,7 +99,8 @@ impl Peer {
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "{} runs", self.name());
         let mut process = self.spec.spawn(&self.log);
-        let lines = if self.spec.kind == Kind::Ours { self.connect(&mut process) } else { self.attach(&mut process) };
+        let lines =
+            if self.spec.kind == Kind::Ours { self.connect(&mut process) } else { self.attach(&mut process) };
         self.running = Some((process, lines));
     }
 
@@ -184,7 +182,8 @@ impl Peer {
 
     /// Writes many rows to the usual table.
     pub fn load(&self, prefix: &str, count: u32, size: u32) {
-        let rows = json!({ "network": NETWORK, "table": TABLE, "prefix": prefix, "count": count, "size": size });
+        let rows =
+            json!({ "network": NETWORK, "table": TABLE, "prefix": prefix, "count": count, "size": size });
         self.ask("load", rows);
     }
 

@@ -15,7 +15,11 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// # Panics
 /// When it does not hold before the deadline; the message is `what` and the last reason given.
-pub fn eventually<E: Debug>(deadline: Duration, what: impl Display, mut condition: impl FnMut() -> Result<(), E>) {
+pub fn eventually<E: Debug>(
+    deadline: Duration,
+    what: impl Display,
+    mut condition: impl FnMut() -> Result<(), E>,
+) {
     let begun = Instant::now();
     loop {
         let Err(reason) = condition() else { return };
