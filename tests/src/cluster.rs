@@ -103,19 +103,17 @@ impl Cluster {
 
     /// Waits until all running nodes have the same rows, `count` of them.
     pub fn agrees_on(&self, count: u64) {
-        eventually(AGREE, format_args!("all have the same {count} rows"), || {
-            let digests: Vec<_> = self.running().map(|peer| (peer.name(), peer.digest())).collect();
-            let agreed = digests.iter().all(|(_, digest)| digest.0 == count && *digest == digests[0].1);
-            if agreed { Ok(()) } else { Err(format!("{digests:?}")) }
-        });
+        let running: Vec<_> = (0..self.peers.len()).filter(|at| self.peers[*at].is_running()).collect();
+        self.agree_on(&running, count);
     }
 
-    /// Waits until a node sees so many rows.
-    pub fn sees(&self, at: usize, count: u64) {
-        let peer = &self.peers[at];
-        eventually(AGREE, format_args!("{} has {count} rows", peer.name()), || {
-            let seen = peer.digest().0;
-            if seen == count { Ok(()) } else { Err(seen) }
+    /// Waits until these nodes have the same rows, `count` of them.
+    pub fn agree_on(&self, these: &[usize], count: u64) {
+        eventually(AGREE, format_args!("{these:?} have the same {count} rows"), || {
+            let digest = |at: &usize| (self.peers[*at].name(), self.peers[*at].digest());
+            let digests: Vec<_> = these.iter().map(digest).collect();
+            let agreed = digests.iter().all(|(_, digest)| digest.0 == count && *digest == digests[0].1);
+            if agreed { Ok(()) } else { Err(format!("{digests:?}")) }
         });
     }
 

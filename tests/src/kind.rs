@@ -36,6 +36,11 @@ impl Kind {
         matches!(self, Self::Go2 | Self::Ours)
     }
 
+    /// How a row is written again that was deleted a moment ago: 28.5.2 counts it as existing, and revives it.
+    pub fn write_again(self) -> &'static str {
+        if self == Self::Go28 { "update" } else { "create" }
+    }
+
     /// A short name, to build names of nodes from.
     pub fn word(self) -> &'static str {
         match self {
