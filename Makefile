@@ -4,7 +4,7 @@
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/networkdb
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 export NETWORKDB_PEERS ?= $(CACHE)/peers
-export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/release/networkdb
+export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 
 .PHONY: run test bench doc setup setup-test lint peers binary wasm
 
@@ -12,11 +12,12 @@ run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
 
 test: setup-test lint wasm binary peers
-	cargo test --locked --release --workspace
+	cargo test --locked --workspace
 	@echo "all tests passed"
 
-bench: setup-test binary peers
-	cargo run --release --locked --package networkdb-benches -- $(ARGS)
+bench: setup-test peers
+	cargo build --release --locked --package networkdb-cli
+	NETWORKDB_BIN=$(CARGO_TARGET_DIR)/release/networkdb cargo run --release --locked --package networkdb-benches -- $(ARGS)
 
 doc: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
@@ -29,13 +30,13 @@ setup-test:
 
 lint:
 	cargo fmt --all -- --check
-	cargo clippy --locked --release --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 wasm:
 	cargo build --locked --package networkdb-core --target wasm32-unknown-unknown
 
 binary:
-	cargo build --locked --release --package networkdb-cli
+	cargo build --locked --package networkdb-cli
 
 peers:
 	tests/peers/build $(NETWORKDB_PEERS)

@@ -11,6 +11,9 @@ type Number = (&'static str, &'static str, u64);
 /// Reads one number of a network.
 type Read = fn(&NetworkInfo) -> i64;
 
+/// What is counted by reason.
+const DROPPED: &str = "input_dropped_total";
+
 /// The text of `/metrics`.
 pub(crate) fn prometheus(node: &Node) -> String {
     let mut text = String::new();
@@ -23,6 +26,10 @@ pub(crate) fn prometheus(node: &Node) -> String {
         let name = format!("{name}_total");
         head(&mut text, &name, help, "counter");
         sample(&mut text, &name, "", value);
+    }
+    head(&mut text, DROPPED, "Input dropped, by reason.", "counter");
+    for (reason, count) in &stats.membership.dropped {
+        sample(&mut text, DROPPED, &format!("{{reason=\"{}\"}}", escape(reason)), count);
     }
     let networks = node.networks();
     for (name, help, read) in of_networks() {
@@ -39,7 +46,9 @@ pub(crate) fn prometheus(node: &Node) -> String {
 pub(crate) fn values(node: &Node) -> Vec<(String, Value)> {
     let stats = node.stats();
     let all = gauges(&stats).into_iter().chain(counters(&stats, node.dropped_datagrams()));
-    all.map(|(name, _, value)| (name.to_owned(), value.into())).collect()
+    let dropped = stats.membership.dropped.iter();
+    let dropped = dropped.map(|(reason, count)| (format!("dropped: {reason}"), (*count).into()));
+    all.map(|(name, _, value)| (name.to_owned(), value.into())).chain(dropped).collect()
 }
 
 fn gauges(stats: &Stats) -> Vec<Number> {
@@ -64,16 +73,11 @@ fn gauges(stats: &Stats) -> Vec<Number> {
         gauge("watchers", "Watchers.", stats.watchers),
         gauge("watch_queue", "Changes waiting for watchers.", stats.watch_queue),
         gauge("keys", "Encryption keys installed.", stats.keys),
-        gauge(
-            "push_pull_permille",
-            "Last push/pull state sent, in thousandths of its limit.",
-            stats.push_pull_permille,
-        ),
     ]
 }
 
 fn counters(stats: &Stats, datagrams_dropped: u64) -> Vec<Number> {
-    let count = &stats.counters;
+    let (count, list) = (&stats.counters, &stats.membership);
     vec![
         ("datagrams_dropped", "Datagrams the system did not take.", datagrams_dropped),
         ("table_events", "Table events taken.", count.table_events),
@@ -91,6 +95,15 @@ fn counters(stats: &Stats, datagrams_dropped: u64) -> Vec<Number> {
         ("gossip_packets", "Packets of table gossip.", count.gossip_packets),
         ("oversize_events", "Events too long for a packet, sent by stream.", count.oversize),
         ("reaped_rows", "Deleted and hidden rows forgotten.", count.reaped),
+        ("packets_received", "Packets received.", list.packets_in),
+        ("packets_received_bytes", "Bytes of packets received.", list.bytes_in),
+        ("packets_sent", "Packets sent.", list.packets_out),
+        ("packets_sent_bytes", "Bytes of packets sent.", list.bytes_out),
+        ("streams_accepted", "Streams accepted.", list.streams_in),
+        ("streams_opened", "Streams opened.", list.streams_out),
+        ("probes_answered", "Probes answered.", list.probes_answered),
+        ("probes_failed", "Probes that ended in a suspicion.", list.probes_failed),
+        ("refutations", "Accusations of this node that it refuted.", list.refutations),
         ("events_dropped", "News the user did not take.", count.events_dropped),
         ("watchers_lagged", "Times a watcher lagged behind and started over.", stats.watchers_lagged),
     ]

@@ -64,6 +64,12 @@ fn log_event(event: &Event) {
         Event::Warning(Warning::BulkSyncTimedOut(node)) => {
             tracing::warn!(%node, "a node did not send its rows in time; it is asked again later");
         }
+        Event::Warning(Warning::Rejected { from, reason }) => {
+            tracing::debug!(%from, reason, "input was dropped");
+        }
+        Event::Warning(Warning::NameInUse { name, owner, other }) => {
+            tracing::warn!(%name, %owner, %other, "two nodes claim one name; the second is not let in");
+        }
         // Answers go to those who asked.
         Event::Joined { .. } | Event::Left { .. } | Event::NetworkJoined { .. } => {}
     }

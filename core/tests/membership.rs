@@ -137,15 +137,15 @@ impl World {
             Output::Open(id, _) => self.post(from, (from, id), Parcel::Failed(Fault::Refused)),
             Output::Write(id, bytes) => {
                 self.post(from, (from, id), Parcel::Sent(bytes.len()));
-                self.to_peer(from, id, Parcel::Received(bytes.to_vec()));
+                self.across(from, id, Parcel::Received(bytes.to_vec()));
             }
-            Output::Close(id, How::Finish) => self.to_peer(from, id, Parcel::Finished),
-            Output::Close(id, How::Abort) => self.to_peer(from, id, Parcel::Failed(Fault::Reset)),
+            Output::Close(id, How::Finish) => self.across(from, id, Parcel::Finished),
+            Output::Close(id, How::Abort) => self.across(from, id, Parcel::Failed(Fault::Reset)),
             Output::Reading(..) => {}
         }
     }
 
-    fn to_peer(&mut self, from: SocketAddr, id: StreamId, parcel: Parcel) {
+    fn across(&mut self, from: SocketAddr, id: StreamId, parcel: Parcel) {
         if let Some(there) = self.ends.get(&(from, id)) {
             self.post(from, *there, parcel);
         }
@@ -266,7 +266,9 @@ fn another_label_or_key_does_not_get_in() {
         [|config, _| config.label = "south".into(), |config, key| config.keyring = key];
     for change in changes {
         let mut configs = configs(2);
-        configs.iter_mut().for_each(|config| config.keyring = key(1));
+        for config in &mut configs {
+            config.keyring = key(1);
+        }
         change(configs.last_mut().unwrap(), key(2));
         let mut world = World::new(configs);
         world.join(1, &[0]);

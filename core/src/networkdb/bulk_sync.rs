@@ -158,7 +158,9 @@ impl Tables {
     fn parts_for(&self, peer: &Name, node: &Node, networks: &[Name]) -> Vec<Vec<u8>> {
         let mut head = Vec::new();
         if node.takes_networks() {
-            networks.iter().for_each(|network| self.put_attachments(network, peer, &mut head));
+            for network in networks {
+                self.put_attachments(network, peer, &mut head);
+            }
         }
         let (mut parts, mut part, mut event) = (Vec::new(), head.clone(), Vec::new());
         for network in networks {

@@ -1,4 +1,4 @@
-//! What a NetworkDB can be told. The defaults are the peer's own (`networkdb.go`, `cluster.go`).
+//! What a `NetworkDB` can be told. The defaults are the peer's own (`networkdb.go`, `cluster.go`).
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{Name, memberlist};
 /// The port taken where none is given.
 pub const DEFAULT_PORT: u16 = 7946;
 
-/// The settings of a NetworkDB.
+/// The settings of a `NetworkDB`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The membership below. Its name is the name of this node.

@@ -43,7 +43,9 @@ impl Tables {
             return;
         }
         let mut compound = Vec::with_capacity(limit);
-        parts.iter().for_each(|part| put_part(&mut compound, part));
+        for part in &parts {
+            put_part(&mut compound, part);
+        }
         let packet = wrap(Kind::Compound, &compound);
         for node in self.draw_peers(network, self.config.gossip_nodes) {
             if self.nodes.is_active(&node) {

@@ -29,12 +29,11 @@ impl Tables {
         }
         self.tell_member(addr.ip(), true);
         self.tell(Event::Node { name: name.clone(), addr: *addr, standing: Standing::Active });
-        match self.nodes.standing(name) {
-            Some(old @ (Standing::Failed | Standing::Left)) => self.node_returned(member, old),
-            _ => {
-                self.retire_at(*addr);
-                self.put_node(name.clone(), *addr, meta.clone());
-            }
+        if let Some(old @ (Standing::Failed | Standing::Left)) = self.nodes.standing(name) {
+            self.node_returned(member, old);
+        } else {
+            self.retire_at(*addr);
+            self.put_node(name.clone(), *addr, meta.clone());
         }
     }
 
@@ -64,7 +63,9 @@ impl Tables {
             .filter(|(_, at)| !at.leaving)
             .map(|(network, _)| network.clone())
             .collect();
-        joined.iter().for_each(|network| self.networks.add_peer(network, &member.name));
+        for network in &joined {
+            self.networks.add_peer(network, &member.name);
+        }
         for (key, entry) in self.rows_of(None, &member.name) {
             if !entry.deleting {
                 let next = Some(Entry { reap: 0, ..entry });

@@ -1,4 +1,4 @@
-//! The messages of NetworkDB, borrowed from the bytes they came in. Source: `networkdb.proto`.
+//! The messages of `NetworkDB`, borrowed from the bytes they came in. Source: `networkdb.proto`.
 //!
 //! Each is written in the order of its field numbers, zero values left out, as every peer does.
 

@@ -1,4 +1,4 @@
-//! NetworkDB: tables by network, spread by gossip and bulk syncs over a memberlist, beside Docker's byte for byte.
+//! `NetworkDB`: tables by network, spread by gossip and bulk syncs over a memberlist, beside Docker's byte for byte.
 //!
 //! Behaves as the third generation does (`moby/moby/v2`), with which all older ones interoperate. A row belongs to
 //! the node that wrote it last, by Lamport time; a failed owner's rows are hidden until it returns.
@@ -49,7 +49,7 @@ use crate::{
 };
 use tables::{Purpose, Todo};
 
-/// What a NetworkDB tells its user.
+/// What a `NetworkDB` tells its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// [`NetworkDb::join`] is over.
@@ -97,16 +97,32 @@ pub enum Event {
     Warning(Warning),
 }
 
-/// Something to look at. Counted in [`Counters`] as well.
+/// Something to look at. Counted in [`Stats`] as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// A time too far ahead of a clock; the message was dropped.
     ClockJump,
     /// A node did not answer a bulk sync in time.
     BulkSyncTimedOut(Name),
+    /// A packet or stream was dropped.
+    Rejected {
+        /// Where it came from.
+        from: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A node elsewhere claims a name that is in use; it is not let in.
+    NameInUse {
+        /// The name.
+        name: Name,
+        /// Where its owner is.
+        owner: SocketAddr,
+        /// Where the other one is.
+        other: SocketAddr,
+    },
 }
 
-/// A NetworkDB node: a machine.
+/// A `NetworkDB` node: a machine.
 pub struct NetworkDb {
     list: Memberlist,
     tables: Tables,
@@ -118,7 +134,9 @@ impl NetworkDb {
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
         let mut rng = Rng::new(seed);
         let mut seeds = [[0; 32]; 2];
-        seeds.iter_mut().for_each(|seed| rng.fill(seed));
+        for seed in &mut seeds {
+            rng.fill(seed);
+        }
         let [below, above] = seeds;
         let list_config = config.memberlist.clone();
         let mut tables = Tables::new(config, above, now);
@@ -133,7 +151,8 @@ impl NetworkDb {
     pub fn join(&mut self, now: Instant, seeds: Vec<Endpoint>) -> RequestId {
         self.at(now);
         let request = self.tables.next_request();
-        self.tables.set_bootstrap(seeds.clone());
+        self.tables.set_bootstrap(seeds);
+        let seeds = self.tables.bootstrap.seeds.clone();
         self.tables.todo.push_back(Todo::Join(seeds, Purpose::Join(request)));
         self.settle();
         request
@@ -257,7 +276,12 @@ impl NetworkDb {
 
     /// Figures.
     pub fn stats(&self) -> Stats {
-        Stats { keys: self.keys_installed(), health: self.list.health(), ..self.tables.stats() }
+        Stats {
+            keys: self.keys_installed(),
+            health: self.list.health(),
+            membership: self.list.counters().clone(),
+            ..self.tables.stats()
+        }
     }
 
     /// All state, as plain data.

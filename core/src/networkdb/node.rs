@@ -138,7 +138,9 @@ impl Nodes {
                 over.push((name.clone(), node.standing));
             }
         }
-        over.iter().for_each(|(name, _)| drop(self.remove(name)));
+        for (name, _) in &over {
+            drop(self.remove(name));
+        }
         over
     }
 

@@ -129,9 +129,7 @@ impl Tables {
             watchers: self.watchers.len(),
             watch_queue: self.watchers.queued(),
             watchers_lagged: self.watchers.lagged,
-            keys: 0,
-            health: 0,
-            push_pull_permille: 0,
+            ..Stats::default()
         }
     }
 

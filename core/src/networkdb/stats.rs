@@ -1,5 +1,7 @@
 //! Figures, as plain data.
 
+use crate::memberlist;
+
 /// What happened so far. All only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -96,6 +98,6 @@ pub struct Stats {
     pub keys: usize,
     /// memberlist's health score; 0 is well.
     pub health: u32,
-    /// Bytes of the last push/pull state over the limit, in thousandths.
-    pub push_pull_permille: usize,
+    /// What memberlist counts: packets, probes, and input dropped by reason.
+    pub membership: memberlist::Counters,
 }

@@ -204,12 +204,11 @@ impl Rows {
         self.bytes += entry.value.len();
         self.tombstones += usize::from(entry.deleting);
         let old = rows.insert(key.key.clone(), entry);
-        match &old {
-            Some(old) => self.uncount(old),
-            None => {
-                self.len += 1;
-                self.bytes += key.len();
-            }
+        if let Some(old) = &old {
+            self.uncount(old);
+        } else {
+            self.len += 1;
+            self.bytes += key.len();
         }
         old
     }
@@ -285,7 +284,9 @@ impl Rows {
     pub(super) fn for_each_mut(&mut self, mut each: impl FnMut(&Name, &Name, &Name, &mut Entry)) {
         for (network, tables) in &mut self.networks {
             for (table, rows) in tables {
-                rows.iter_mut().for_each(|(key, entry)| each(network, table, key, entry));
+                for (key, entry) in rows {
+                    each(network, table, key, entry);
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The state of a NetworkDB: everything but the membership below it, whose delegate it is.
+//! The state of a `NetworkDB`: everything but the membership below it, whose delegate it is.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Config, Event,
+    Config, Event, Warning,
     bulk_sync::{JoinWait, Sync},
     lamport::Lamport,
     message::{Encode, JOIN, Kind, NetworkEntry, NodeEvent, PushPull, wrap},
@@ -23,7 +23,7 @@ use crate::{
     Name,
     machine::{Endpoint, Instant, Rng, Timers},
     memberlist::{
-        Delegate, JoinReport, MemberEvent, Outcome, RequestId,
+        Delegate, JoinReport, Member, MemberEvent, Outcome, RequestId,
         broadcast::{BroadcastId, Budget, transmit_limit},
     },
 };
@@ -100,7 +100,7 @@ pub(super) struct Context {
     pub(super) depth: usize,
 }
 
-/// All state of a NetworkDB above its membership. Implements the delegate of memberlist.
+/// All state of a `NetworkDB` above its membership. Implements the delegate of memberlist.
 #[derive(Debug)]
 pub struct Tables {
     pub(super) config: Config,
@@ -420,6 +420,15 @@ impl Delegate for Tables {
             MemberEvent::Updated(member) => self.member_updated(member),
             MemberEvent::Gone(member) => self.member_gone(member),
         }
+    }
+
+    fn conflict(&mut self, existing: &Member, other: &Member) {
+        let (name, owner, other) = (existing.name.clone(), existing.addr, other.addr);
+        self.tell(Event::Warning(Warning::NameInUse { name, owner, other }));
+    }
+
+    fn rejected(&mut self, _now: Instant, from: SocketAddr, reason: &str) {
+        self.tell(Event::Warning(Warning::Rejected { from, reason: reason.into() }));
     }
 
     fn done(&mut self, now: Instant, request: RequestId, outcome: Outcome) {

@@ -257,6 +257,22 @@ fn a_foreign_leave_that_names_us_is_refuted_and_a_jump_is_dropped() {
     assert_eq!((tables.rows(&Filter::default()).len(), tables.stats().counters.clock_jumps), (0, 1));
 }
 
+#[test]
+fn the_cluster_is_looked_for_until_a_bootstrap_address_is_a_member() {
+    let mut tables = tables(|_| {});
+    let seed = |last: u8, port: u16| Endpoint::Addr(([192, 0, 2, last], port).into());
+    tables.set_bootstrap(vec![seed(1, 0), seed(2, 0)]);
+    tables.todo.clear();
+    tables.check_bootstrap();
+    assert!(tables.todo.is_empty(), "b is a member at the default port");
+    tables.set_bootstrap(vec![seed(1, 0), seed(9, 0)]);
+    tables.check_bootstrap();
+    assert!(matches!(tables.todo.front(), Some(Todo::Join(seeds, _)) if *seeds == [seed(9, 7946)]));
+    tables.refuse_all(NOW);
+    let retry = tables.timers.get(&tables::Timer::Rejoin).unwrap().since(NOW);
+    assert!(retry < Duration::from_millis(1_500), "{retry:?}");
+}
+
 /// Two nodes and the wires between them.
 struct Pair {
     nodes: [NetworkDb; 2],
@@ -280,7 +296,7 @@ impl Pair {
         let target = ([192, 0, 2, to as u8 + 1], 7946).into();
         match output {
             Output::Datagram { bytes, .. } => {
-                self.nodes[to].handle(now, Input::Datagram { from: source, bytes: &bytes })
+                self.nodes[to].handle(now, Input::Datagram { from: source, bytes: &bytes });
             }
             Output::Open(id, _) => {
                 let other = StreamId(self.next[to]);
@@ -319,9 +335,13 @@ impl Pair {
                     return;
                 }
                 self.now = self.now.max(next);
-                self.nodes.iter_mut().for_each(|node| node.handle(self.now, Input::Tick));
+                for node in &mut self.nodes {
+                    node.handle(self.now, Input::Tick);
+                }
             }
-            pending.into_iter().for_each(|(from, output)| self.carry(from, output));
+            for (from, output) in pending {
+                self.carry(from, output);
+            }
         }
     }
 

@@ -91,8 +91,16 @@ impl Tables {
         }
     }
 
-    /// Takes new bootstrap addresses.
-    pub(super) fn set_bootstrap(&mut self, seeds: Vec<Endpoint>) {
+    /// Takes new bootstrap addresses; one without a port gets the one this node is bound to.
+    pub(super) fn set_bootstrap(&mut self, mut seeds: Vec<Endpoint>) {
+        let bound = self.config.port();
+        for seed in &mut seeds {
+            match seed {
+                Endpoint::Addr(addr) if addr.port() == 0 => addr.set_port(bound),
+                Endpoint::Name { port, .. } if *port == 0 => *port = bound,
+                _ => {}
+            }
+        }
         self.bootstrap.seeds = seeds;
         self.bootstrap.reached.clear();
         self.bootstrap.failures = 0;
@@ -103,16 +111,14 @@ impl Tables {
         if self.leaving || self.bootstrap.trying || self.bootstrap.seeds.is_empty() {
             return;
         }
-        let port = self.config.port();
-        let own = SocketAddr::new(self.config.memberlist.advertise.ip(), port);
-        let told: Vec<SocketAddr> =
-            self.bootstrap.seeds.iter().filter_map(|seed| addr_of(seed, port)).collect();
+        let own = canonical(SocketAddr::new(self.config.memberlist.advertise.ip(), self.config.port()));
+        let seeds = self.bootstrap.seeds.iter();
+        let seeds: Vec<Endpoint> = seeds.filter(|seed| addr_of(seed) != Some(own)).cloned().collect();
+        let told: Vec<SocketAddr> = seeds.iter().filter_map(addr_of).collect();
         let others = self.nodes.with(Standing::Active).filter(|(name, _)| **name != self.name);
         let found = others
-            .map(|(_, node)| node.addr)
-            .any(|addr| told.iter().chain(&self.bootstrap.reached).any(|seed| *seed == addr));
-        let seeds: Vec<Endpoint> =
-            self.bootstrap.seeds.iter().filter(|seed| addr_of(seed, port) != Some(own)).cloned().collect();
+            .map(|(_, node)| canonical(node.addr))
+            .any(|addr| told.contains(&addr) || self.bootstrap.reached.contains(&addr));
         if found || seeds.is_empty() {
             self.bootstrap.failures = 0;
             return;
@@ -139,9 +145,13 @@ impl Tables {
     }
 }
 
-/// The address of a seed, the port filled in; a name has none before it is dialled.
-fn addr_of(seed: &Endpoint, port: u16) -> Option<SocketAddr> {
+/// The address of a seed; a name has none before it is dialled.
+fn addr_of(seed: &Endpoint) -> Option<SocketAddr> {
     let Endpoint::Addr(addr) = seed else { return None };
-    let port = if addr.port() == 0 { port } else { addr.port() };
-    Some(SocketAddr::new(addr.ip(), port))
+    Some(canonical(*addr))
+}
+
+/// An IPv4 address in the clothes of IPv6 is the same address.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    SocketAddr::new(addr.ip().to_canonical(), addr.port())
 }

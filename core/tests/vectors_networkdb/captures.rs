@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{files, formats::reencode, text};
 
-/// All NetworkDB messages in a recorded packet or stream, in order.
+/// All `NetworkDB` messages in a recorded packet or stream, in order.
 fn messages<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| messages(item, into)),

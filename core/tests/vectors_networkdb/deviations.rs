@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// One place where the peer is not followed.
-pub struct Deviation {
+pub(crate) struct Deviation {
     pub file: &'static str,
     pub scenario: &'static str,
     pub steps: RangeInclusive<usize>,
@@ -22,7 +22,7 @@ const fn differs(
     Deviation { file, scenario, steps, parts, reason }
 }
 
-pub const ALL: &[Deviation] = &[
+pub(crate) const ALL: &[Deviation] = &[
     differs(
         "scenarios-docker-28.5.2",
         "local_crud",

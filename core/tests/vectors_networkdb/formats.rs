@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{bytes, files, text};
 
 /// Decodes and writes again.
-pub fn reencode(message: &str, bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn reencode(message: &str, bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(match message {
         "GossipMessage" => Gossip::decode(bytes)?.to_bytes(),
         "NodeEvent" => NodeEvent::decode(bytes)?.to_bytes(),

@@ -1,4 +1,4 @@
-//! The vectors of Docker's NetworkDB, replayed against ours.
+//! The vectors of Docker's `NetworkDB`, replayed against ours.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod captures;
