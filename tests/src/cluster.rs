@@ -22,6 +22,9 @@ const AGREE: Duration = Duration::from_secs(90);
 /// What Docker logs when a peer does not answer a bulk sync.
 const TIMED_OUT: &str = "Bulk sync to node";
 
+/// The table in which members come and go.
+const MEMBERS: &str = "NodeTable";
+
 /// Nodes that know one another. Peers are called by their position.
 #[derive(Debug)]
 pub struct Cluster {
@@ -54,7 +57,12 @@ impl Cluster {
     pub fn add_outside(&mut self, kind: Kind) -> usize {
         let name = format!("{}-{}", kind.word(), self.peers.len());
         self.peers.push(Peer::start(Spec::new(kind, name).keys(&self.keys)));
-        self.peers.len() - 1
+        let at = self.peers.len() - 1;
+        if kind == Kind::Ours {
+            // For what `check` asks.
+            self.peers[at].ask("watch", json!({ "network": "", "table": MEMBERS }));
+        }
+        at
     }
 
     /// Joins a node to the others, and to the network.
@@ -119,6 +127,7 @@ impl Cluster {
 
     /// What must hold at the end of each test: no node was declared dead that was not, no bulk sync timed out.
     pub fn check(&self) {
+        self.ours_saw_nobody_go();
         for peer in self.running() {
             let alive = peer.alive();
             let missing: Vec<_> =
@@ -135,6 +144,15 @@ impl Cluster {
                 .filter(|line| !self.names_one_gone(line))
                 .collect();
             assert!(false_deaths.is_empty(), "{}: {false_deaths:?}", peer.name());
+        }
+    }
+
+    /// Ours tell of a member that goes; while none has gone for good reason they must not.
+    fn ours_saw_nobody_go(&self) {
+        for peer in self.running().filter(|peer| peer.kind() == Kind::Ours && self.gone.is_empty()) {
+            let events = peer.events();
+            let gone: Vec<_> = events.iter().filter(|event| event["kind"] == "delete").collect();
+            assert!(gone.is_empty() && !events.is_empty(), "{} saw {gone:?} of {events:?}", peer.name());
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    io::Write,
+    io::{self, Write},
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -14,11 +14,9 @@ use bytes::Bytes;
 use networkdb_core::{
     Name,
     machine::Instant,
-    memberlist::{
-        Config, ConfigError, Delegate, Event, Keyring, Member, MemberEvent, Membership, Outcome, RequestId,
-    },
+    memberlist::{Config, Delegate, Event, Keyring, Member, MemberEvent, Membership, Outcome, RequestId},
 };
-use networkdb_host::{BindError, Host, Shared, Sockets};
+use networkdb_host::{Host, Shared, Sockets};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -36,19 +34,6 @@ struct Meta(Bytes);
 impl Delegate for Meta {
     fn meta(&self) -> Bytes {
         self.0.clone()
-    }
-}
-
-/// Why the node cannot start.
-#[derive(Debug)]
-enum Refused {
-    Config(ConfigError),
-    System(std::io::Error),
-}
-
-impl From<std::io::Error> for Refused {
-    fn from(error: std::io::Error) -> Self {
-        Self::System(error)
     }
 }
 
@@ -105,15 +90,15 @@ struct Waiting {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Refused> {
+async fn main() -> Result<(), io::Error> {
     let flags = Flags::read();
     let config = flags.config();
     let (name, addr) = (flags.one("name").to_owned(), config.advertise);
-    let sockets = Sockets::bind(addr).map_err(|error: BindError| std::io::Error::other(error.to_string()))?;
+    let sockets = Sockets::bind(addr).map_err(io::Error::other)?;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the system has random bytes");
     let meta = Meta(unhex(flags.one("meta")).into());
-    let host = Host::start(sockets, |now| List::new(config, seed, now, meta).map_err(Refused::Config))?;
+    let host = Host::start(sockets, |now| List::new(config, seed, now, meta).map_err(io::Error::other))?;
     let node = Node { shared: Arc::clone(host.shared()), waiting: Arc::default() };
     say(&json!({ "event": "ready", "name": name, "addr": addr.to_string() }));
     tokio::spawn(node.clone().tell());
@@ -282,6 +267,6 @@ fn unhex(text: &str) -> Vec<u8> {
 }
 
 fn say(line: &Value) {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).expect("somebody reads");
 }
