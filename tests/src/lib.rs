@@ -1,0 +1,28 @@
+//! Real nodes as child processes, ours and those of the Go packages, each driven by JSON lines.
+//!
+//! | file | what |
+//! |---|---|
+//! | `kind` | which programs there are, and how each is started |
+//! | `ports` | free addresses on loopback |
+//! | `process` | a child whose output is always read, and that never outlives its owner |
+//! | `lines` | requests and replies, one JSON object a line |
+//! | `peer` | one node: start, ask, kill, start again |
+//! | `cluster` | several nodes in one network, and what must hold for all of them |
+//! | `wait` | waiting for a condition, and many cases at once |
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod cluster;
+mod kind;
+mod lines;
+mod peer;
+mod ports;
+mod process;
+mod wait;
+
+pub use cluster::{Cluster, NETWORK, TABLE};
+pub use kind::Kind;
+pub use peer::{Peer, Spec};
+pub use ports::free_addr;
+pub use process::Process;
+pub use wait::{Case, each, eventually, keys, matrix};
