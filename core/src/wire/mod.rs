@@ -2,6 +2,7 @@
 
 pub mod lzw;
 pub mod msgpack;
+pub mod protobuf;
 mod reader;
 
 pub use reader::{DecodeError, Reader};

@@ -1,0 +1,164 @@
+//! Nodes that come, fail, return and leave. Source: `event_delegate.go`, `nodemgmt.go`.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Event,
+    node::{Node, Standing},
+    table::{Entry, EntryKey, OwnerFailed, nanos},
+    tables::Tables,
+    watch::{Change, Filter, NODE_TABLE},
+};
+use crate::{
+    Name,
+    machine::Instant,
+    memberlist::{Member, State},
+};
+
+impl Tables {
+    pub(super) fn member_joined(&mut self, _now: Instant, member: &Member) {
+        let Member { name, addr, meta, .. } = member;
+        if *name == self.name {
+            self.put_node(name.clone(), *addr, meta.clone());
+            return;
+        }
+        self.tell_member(addr.ip(), true);
+        self.tell(Event::Node { name: name.clone(), addr: *addr, standing: Standing::Active });
+        match self.nodes.standing(name) {
+            Some(old @ (Standing::Failed | Standing::Left)) => self.node_returned(member, old),
+            _ => {
+                self.retire_at(*addr);
+                self.put_node(name.clone(), *addr, meta.clone());
+            }
+        }
+    }
+
+    fn put_node(&mut self, name: Name, addr: SocketAddr, meta: Bytes) {
+        if self.nodes.len() >= self.config.limits.nodes && self.nodes.get(&name).is_none() {
+            self.counters.nodes_dropped += 1;
+            return;
+        }
+        let node = Node { addr, meta, time: 0, reap: Duration::ZERO, standing: Standing::Active };
+        self.nodes.put(name, node);
+    }
+
+    /// A failed or left name is back: it keeps its time, and takes the address it is reached at now.
+    fn node_returned(&mut self, member: &Member, old: Standing) {
+        if let Some(node) = self.nodes.get_mut(&member.name) {
+            node.reap = Duration::ZERO;
+            node.addr = member.addr;
+            node.meta = member.meta.clone();
+        }
+        self.nodes.set(&member.name, Standing::Active);
+        if old != Standing::Failed {
+            return;
+        }
+        let joined: Vec<Name> =
+            self.networks.of(&member.name).filter(|(_, at)| !at.leaving).map(|(network, _)| network.clone()).collect();
+        joined.iter().for_each(|network| self.networks.add_peer(network, &member.name));
+        for (key, entry) in self.rows_of(None, &member.name) {
+            if !entry.deleting {
+                let next = Some(Entry { reap: 0, ..entry });
+                self.apply_and_tell(&key, next, OwnerFailed { before: true, after: false });
+            }
+        }
+    }
+
+    /// Another name at this address is an older incarnation, unless it is alive.
+    fn retire_at(&mut self, addr: SocketAddr) {
+        let at = |standing| {
+            self.nodes.with(standing).find(|(name, node)| node.addr == addr && **name != self.name)
+        };
+        let found = at(Standing::Failed).or_else(|| at(Standing::Left)).map(|(name, _)| name.clone());
+        if let Some(name) = found {
+            self.node_left(&name);
+        }
+    }
+
+    pub(super) fn member_updated(&mut self, member: &Member) {
+        if let Some(node) = self.nodes.get_mut(&member.name) {
+            node.addr = member.addr;
+            node.meta = member.meta.clone();
+        }
+    }
+
+    pub(super) fn member_gone(&mut self, member: &Member) {
+        let Member { name, addr, state, .. } = member;
+        if *name == self.name {
+            return;
+        }
+        let active = self.nodes.is_active(name);
+        if active {
+            self.nodes.set(name, Standing::Failed);
+        }
+        // A successor may have taken the address over; only its end counts.
+        if !self.nodes.with(Standing::Active).any(|(_, node)| node.addr.ip() == addr.ip()) {
+            self.tell_member(addr.ip(), false);
+        }
+        let standing = if *state == State::Left { Standing::Left } else { Standing::Failed };
+        self.tell(Event::Node { name: name.clone(), addr: *addr, standing });
+        if active {
+            self.node_failed(name);
+        }
+    }
+
+    /// A node does not answer: its rows are hidden, and its attachments remembered.
+    fn node_failed(&mut self, name: &Name) {
+        self.start_reap(name);
+        self.networks.remove_peer_everywhere(name);
+        let reap = nanos(self.config.reap_entry);
+        for (key, entry) in self.rows_of(None, name) {
+            if !entry.deleting {
+                let next = Some(Entry { reap, ..entry });
+                self.apply_and_tell(&key, next, OwnerFailed { before: false, after: true });
+            }
+        }
+    }
+
+    /// A node has said goodbye or was replaced: nothing of it stays.
+    pub(super) fn node_left(&mut self, name: &Name) {
+        self.drop_rows(None, name);
+        self.nodes.set(name, Standing::Left);
+        self.start_reap(name);
+        self.networks.remove_peer_everywhere(name);
+        self.networks.detach(name);
+    }
+
+    fn start_reap(&mut self, name: &Name) {
+        let reap = self.config.reap_node;
+        if let Some(node) = self.nodes.get_mut(name).filter(|node| node.reap.is_zero()) {
+            node.reap = reap;
+        }
+    }
+
+    /// Removes all rows of a node, in one network or all; watchers learn of those they saw.
+    pub(super) fn drop_rows(&mut self, network: Option<&Name>, owner: &Name) {
+        let before = self.nodes.is_failed(owner);
+        for (key, _) in self.rows_of(network, owner) {
+            self.apply_and_tell(&key, None, OwnerFailed { before, after: false });
+        }
+    }
+
+    fn rows_of(&self, network: Option<&Name>, owner: &Name) -> Vec<(EntryKey, Entry)> {
+        let filter = Filter { network: network.cloned(), table: None };
+        let rows = self.rows.iter(&filter).filter(|(_, entry)| entry.owner == *owner);
+        rows.map(|(key, entry)| (key, entry.clone())).collect()
+    }
+
+    fn tell_member(&mut self, ip: IpAddr, here: bool) {
+        let change = member_change(ip, here);
+        self.watchers.publish(&change, self.config.limits.watch_queue);
+    }
+}
+
+/// A row of the table of members.
+pub(super) fn member_change(ip: IpAddr, here: bool) -> Change {
+    let value = Some(Bytes::from(format!("{{\"Addr\":\"{}\"}}", ip.to_canonical())));
+    let (value, previous) = if here { (value, None) } else { (None, value) };
+    Change { table: Name::from(NODE_TABLE), value, previous, ..Change::default() }
+}

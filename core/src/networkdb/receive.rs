@@ -1,0 +1,265 @@
+//! What arrives: events of nodes, networks and rows. Source: `delegate.go`, with the rules of the third
+//! generation.
+
+use bytes::Bytes;
+
+use super::{
+    Event, Warning,
+    message::{
+        BulkSync, DELETE, Encode, Gossip, JOIN, Kind, LEAVE, NetworkEvent, NodeEvent, PushPull, TableEvent, parts, wrap,
+    },
+    network::Attachment,
+    node::Standing,
+    table::{Entry, EntryKey, OwnerFailed, SECOND, nanos},
+    tables::{After, Context, Tables},
+};
+use crate::{Name, machine::Instant, wire::protobuf::Malformed};
+
+impl Tables {
+    /// Takes one message; what cannot be read is counted.
+    pub(super) fn receive(&mut self, now: Instant, bytes: &[u8], context: Context) {
+        if self.try_receive(now, bytes, context).is_err() {
+            self.counters.malformed += 1;
+        }
+    }
+
+    fn try_receive(&mut self, now: Instant, bytes: &[u8], context: Context) -> Result<(), Malformed> {
+        let Gossip { kind, data } = Gossip::decode(bytes)?;
+        match Kind::from_wire(kind) {
+            Some(Kind::NodeEvent) => self.node_event(now, &NodeEvent::decode(data)?, Some(data)),
+            Some(Kind::NetworkEvent) => self.network_event(&NetworkEvent::decode(data)?, Some(data)),
+            Some(Kind::TableEvent) => self.table_event(&TableEvent::decode(data)?, data, context),
+            Some(Kind::BulkSync) if !context.bulk => self.bulk_sync(now, &BulkSync::decode(data)?, context),
+            Some(Kind::Compound) if context.depth >= self.config.limits.depth => self.counters.too_deep += 1,
+            Some(Kind::Compound) => {
+                let inside = Context { depth: context.depth + 1, ..context };
+                parts(data)?.for_each(|part| self.receive(now, part, inside));
+            }
+            _ => self.counters.unknown_kind += 1,
+        }
+        Ok(())
+    }
+
+    /// Takes the state of a peer: who is in which network.
+    pub(super) fn merge(&mut self, now: Instant, bytes: &[u8]) {
+        let Ok(message) = Gossip::decode(bytes) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        if message.kind != Kind::PushPull as i32 {
+            self.counters.unknown_kind += 1;
+            return;
+        }
+        let Ok(state) = PushPull::decode(message.data) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        self.node_event(now, &NodeEvent { kind: JOIN, time: state.time, node: state.node }, None);
+        for entry in state.entries() {
+            let kind = if entry.leaving { LEAVE } else { JOIN };
+            let event = NetworkEvent { kind, time: entry.time, node: entry.node, network: entry.network };
+            self.network_event(&event, None);
+        }
+    }
+
+    fn witness_network(&mut self, time: u64) -> bool {
+        let ok = self.network_clock.witness(time, self.config.limits.clock_jump);
+        self.note_jump(ok)
+    }
+
+    pub(super) fn witness_table(&mut self, time: u64) -> bool {
+        let ok = self.table_clock.witness(time, self.config.limits.clock_jump);
+        self.note_jump(ok)
+    }
+
+    fn note_jump(&mut self, ok: bool) -> bool {
+        if !ok {
+            self.counters.clock_jumps += 1;
+            self.tell(Event::Warning(Warning::ClockJump));
+        }
+        ok
+    }
+
+    /// A node joins or leaves the cluster. `relay` holds the bytes to pass on.
+    fn node_event(&mut self, now: Instant, event: &NodeEvent<'_>, relay: Option<&[u8]>) {
+        if !self.witness_network(event.time) {
+            return;
+        }
+        if event.node == self.name.as_bytes() {
+            // Somebody says we left, and it is no echo of our own words.
+            if event.kind == LEAVE && event.time > self.own_node_time && !self.leaving {
+                self.announce(now, JOIN, After::Nothing);
+            }
+            return;
+        }
+        let Some(node) = self.nodes.get_mut(event.node) else {
+            self.counters.unknown_node += 1;
+            return;
+        };
+        if node.time >= event.time {
+            return;
+        }
+        node.time = event.time;
+        if node.standing != Standing::Active || event.kind != LEAVE {
+            return;
+        }
+        let Some(name) = self.nodes.entry(event.node).map(|(name, _)| name.clone()) else { return };
+        self.node_left(&name);
+        if let Some(data) = relay {
+            self.node_queue.push(name, event.time, wrap(Kind::NodeEvent, data).into());
+            self.counters.cluster_dropped += self.node_queue.prune(self.config.limits.cluster_queue);
+        }
+    }
+
+    /// A node joins or leaves a network. `relay` holds the bytes to pass on.
+    fn network_event(&mut self, event: &NetworkEvent<'_>, relay: Option<&[u8]>) {
+        if !self.witness_network(event.time) || event.node == self.name.as_bytes() {
+            return;
+        }
+        if event.kind != JOIN && event.kind != LEAVE {
+            self.counters.unknown_kind += 1;
+            return;
+        }
+        let network = self.networks.name(event.network);
+        let Some(node) = self.nodes.entry(event.node).map(|(name, _)| name.clone()) else {
+            self.counters.unknown_node += 1;
+            return;
+        };
+        if !self.take_network_event(event, &node, &network) {
+            return;
+        }
+        let joined = event.kind == JOIN;
+        self.tell(Event::Network { network: network.clone(), node: node.clone(), joined });
+        if let Some(data) = relay {
+            let bytes = wrap(Kind::NetworkEvent, data).into();
+            self.network_queue.push((network, node), event.time, bytes);
+            self.counters.cluster_dropped += self.network_queue.prune(self.config.limits.cluster_queue);
+        }
+    }
+
+    /// Notes an attachment; `false` if it was known or does not count.
+    fn take_network_event(&mut self, event: &NetworkEvent<'_>, node: &Name, network: &Name) -> bool {
+        let active = self.nodes.is_active(node);
+        let leaving = event.kind == LEAVE;
+        let full = self.networks.count() >= self.config.limits.attachments;
+        match self.networks.attachment_mut(node, network) {
+            Some(known) if known.time >= event.time => return false,
+            Some(known) => {
+                known.time = event.time;
+                known.leaving = leaving;
+                if leaving {
+                    known.reap = self.config.reap_network;
+                }
+            }
+            None if leaving || !active => return false,
+            None if full => {
+                self.counters.attachments_dropped += 1;
+                return false;
+            }
+            None => {
+                let attachment = Attachment { time: event.time, ..Attachment::default() };
+                self.networks.attach(node.clone(), network.clone(), attachment);
+            }
+        }
+        if leaving {
+            self.networks.remove_peer(network, node);
+            self.drop_rows(Some(network), node);
+        } else if active {
+            self.networks.add_peer(network, node);
+        }
+        true
+    }
+
+    /// A row changed. `data` holds the bytes to pass on.
+    fn table_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {
+        if event.node == self.name.as_bytes() || !self.witness_table(event.time) {
+            return;
+        }
+        if !(1..=DELETE).contains(&event.kind) {
+            self.counters.unknown_kind += 1;
+            return;
+        }
+        let attached = self.networks.attachment(event.node, event.network).is_some_and(|known| !known.leaving);
+        if !self.networks.joined(event.network) || !attached {
+            return;
+        }
+        let known = self.rows.get(event.network, event.table, event.key);
+        if let Some(known) = known.filter(|known| known.time >= event.time) {
+            let ours = known.time == event.time && known.owner == self.name;
+            let larger = (known.owner.as_bytes(), &known.value[..]) > (event.node, event.value);
+            self.counters.stale += 1;
+            if context.bulk && ours && larger {
+                self.write_anew(event);
+            }
+            return;
+        }
+        if known.is_none() && self.rows_full(event) {
+            self.counters.rows_dropped += 1;
+            return;
+        }
+        self.store_event(event, data, context);
+    }
+
+    fn rows_full(&self, event: &TableEvent<'_>) -> bool {
+        let more = event.network.len() + event.table.len() + event.key.len() + event.value.len();
+        let limits = &self.config.limits;
+        self.rows.len() >= limits.rows || self.rows.bytes() + more > limits.row_bytes
+    }
+
+    fn store_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {
+        let key = self.rows.name(event.network, event.table, event.key);
+        let old = self.rows.get(event.network, event.table, event.key);
+        let unknown = old.is_none();
+        let before = old.is_some_and(|old| self.nodes.is_failed(&old.owner));
+        let after = self.nodes.is_failed(event.node);
+        let Some(owner) = self.nodes.entry(event.node).map(|(name, _)| name.clone()) else { return };
+        let deleting = event.kind == DELETE;
+        let mut reap = i64::from(event.residual) * SECOND;
+        if reap == 0 && (deleting || after) {
+            reap = nanos(self.config.reap_entry);
+        }
+        let value = Bytes::copy_from_slice(event.value);
+        let entry = Entry { owner, value, time: event.time, reap, deleting };
+        self.counters.table_events += 1;
+        self.apply_and_tell(&key, Some(entry), OwnerFailed { before, after });
+        let worth = context.bulk && reap > nanos(self.config.reap_entry) / 6;
+        if !(unknown && deleting) || worth {
+            self.relay(key, event.time, data, context);
+        }
+    }
+
+    fn relay(&mut self, key: EntryKey, time: u64, data: &[u8], context: Context) {
+        let (limits, room) = (&self.config.limits, self.packet_room);
+        let Some(own) = self.networks.own_mut(&key.network).filter(|own| own.in_sync) else { return };
+        if context.bulk && own.relay.len() > limits.bulk_relay {
+            self.counters.relays_dropped += 1;
+            return;
+        }
+        let bytes: Bytes = wrap(Kind::TableEvent, data).into();
+        if super::gossip::fits(bytes.len(), room) {
+            own.relay.push((key.table, key.key), time, bytes);
+            self.counters.relays_dropped += own.relay.prune(limits.relay_queue);
+        } else if own.oversize.len() < limits.bulk_relay {
+            own.oversize.insert((key.table, key.key), bytes);
+        } else {
+            self.counters.relays_dropped += 1;
+        }
+    }
+
+    /// Two nodes wrote a row at one time, and nobody would ever give way: the larger one is written again.
+    fn write_anew(&mut self, event: &TableEvent<'_>) {
+        let key = self.rows.name(event.network, event.table, event.key);
+        let Some(old) = self.rows.get(event.network, event.table, event.key).cloned() else { return };
+        self.counters.conflicts += 1;
+        let time = self.table_clock.increment();
+        let kind = if old.deleting { DELETE } else { super::message::UPDATE };
+        self.store_own(&key, Entry { time, ..old }, kind);
+    }
+
+    /// Queues an own network event.
+    pub(super) fn announce_network(&mut self, kind: i32, time: u64, network: &Name) {
+        let event = NetworkEvent { kind, time, node: &self.name, network }.to_bytes();
+        let key = (network.clone(), self.name.clone());
+        self.network_queue.push(key, time, wrap(Kind::NetworkEvent, &event).into());
+    }
+}

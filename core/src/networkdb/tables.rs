@@ -1,0 +1,439 @@
+//! The state of a NetworkDB: everything but the membership below it, whose delegate it is.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Config, Event,
+    bulk_sync::{JoinWait, Sync},
+    lamport::Lamport,
+    message::{Encode, JOIN, Kind, NetworkEntry, NodeEvent, PushPull, wrap},
+    network::Networks,
+    node::Nodes,
+    queue::EventQueue,
+    stats::Counters,
+    table::{Entry, EntryKey, OwnerFailed, Rows},
+    watch::{Change, Watchers},
+};
+use crate::{
+    Name,
+    machine::{Endpoint, Instant, Rng, Timers},
+    memberlist::{
+        Delegate, JoinReport, MemberEvent, Outcome, RequestId,
+        broadcast::{BroadcastId, Budget, transmit_limit},
+    },
+};
+
+/// What the tables want of the membership.
+#[derive(Debug)]
+pub(super) enum Todo {
+    /// Join at these addresses.
+    Join(Vec<Endpoint>, Purpose),
+    /// Say goodbye.
+    Leave(Purpose),
+    /// One packet.
+    BestEffort(Name, Vec<u8>),
+    /// One message on a stream.
+    Reliable(SocketAddr, Bytes, Purpose),
+}
+
+/// Why something was asked of the membership.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// The user joins.
+    Join(RequestId),
+    /// No bootstrap address is part of the cluster.
+    Bootstrap,
+    /// A failed node may be back.
+    Reconnect(Name),
+    /// The user leaves.
+    Leave(RequestId),
+    /// A part of a bulk sync.
+    Sync(u64),
+    /// Nobody waits for it.
+    Oversize,
+}
+
+/// What is to happen once an own node event has been sent.
+#[derive(Clone, Debug)]
+pub(super) enum After {
+    /// The user is told.
+    Joined(RequestId, JoinReport),
+    /// memberlist leaves.
+    Leave(RequestId),
+    /// A bulk sync with a node that is back.
+    Sync(Name),
+    /// Nothing.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(super) struct NodeWait {
+    pub(super) id: BroadcastId,
+    pub(super) deadline: Instant,
+    pub(super) after: After,
+}
+
+/// The deadlines of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    Gossip,
+    BulkSync,
+    Reap,
+    ReapNodes,
+    Reconnect,
+    Rejoin,
+    NodeEvents,
+    Sync(u64),
+}
+
+/// Where a message came from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// Inside a bulk sync.
+    pub(super) bulk: bool,
+    /// Compounds around it.
+    pub(super) depth: usize,
+}
+
+/// All state of a NetworkDB above its membership. Implements the delegate of memberlist.
+#[derive(Debug)]
+pub struct Tables {
+    pub(super) config: Config,
+    pub(super) name: Name,
+    pub(super) network_clock: Lamport,
+    pub(super) table_clock: Lamport,
+    pub(super) nodes: Nodes,
+    pub(super) networks: Networks,
+    pub(super) rows: Rows,
+    pub(super) watchers: Watchers,
+    pub(super) network_queue: EventQueue<(Name, Name)>,
+    pub(super) node_queue: EventQueue<Name>,
+    pub(super) syncs: BTreeMap<u64, Sync>,
+    pub(super) last_sync: u64,
+    pub(super) joins: BTreeMap<Name, JoinWait>,
+    pub(super) node_waits: Vec<NodeWait>,
+    /// Time of the last own node event.
+    pub(super) own_node_time: u64,
+    pub(super) last_reap: Instant,
+    pub(super) bootstrap: Bootstrap,
+    pub(super) reconnecting: bool,
+    pub(super) leaving: bool,
+    pub(super) timers: Timers<Timer>,
+    pub(super) rng: Rng,
+    pub(super) todo: VecDeque<Todo>,
+    pub(super) waiting: BTreeMap<RequestId, Purpose>,
+    pub(super) early: Vec<(RequestId, Outcome)>,
+    pub(super) last_request: u64,
+    pub(super) done: VecDeque<Event>,
+    pub(super) news: VecDeque<Event>,
+    pub(super) counters: Counters,
+    /// Bytes a packet has for the parts of a compound.
+    pub(super) packet_room: usize,
+}
+
+/// The addresses the cluster is to be found at.
+#[derive(Debug, Default)]
+pub(super) struct Bootstrap {
+    pub(super) seeds: Vec<Endpoint>,
+    /// Those that have answered: how names are told to belong to a member.
+    pub(super) reached: Vec<SocketAddr>,
+    pub(super) trying: bool,
+    /// Tries in a row that failed.
+    pub(super) failures: u32,
+}
+
+impl Tables {
+    /// No rows and no nodes; the timers start at `now`.
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut tables = Self {
+            name: config.memberlist.name.clone(),
+            network_clock: Lamport::default(),
+            table_clock: Lamport::default(),
+            nodes: Nodes::default(),
+            networks: Networks::default(),
+            rows: Rows::default(),
+            watchers: Watchers::default(),
+            network_queue: EventQueue::default(),
+            node_queue: EventQueue::default(),
+            syncs: BTreeMap::new(),
+            last_sync: 0,
+            joins: BTreeMap::new(),
+            node_waits: Vec::new(),
+            own_node_time: 0,
+            last_reap: now,
+            bootstrap: Bootstrap::default(),
+            reconnecting: false,
+            leaving: false,
+            timers: Timers::default(),
+            rng: Rng::new(seed),
+            todo: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            early: Vec::new(),
+            last_request: 0,
+            done: VecDeque::new(),
+            news: VecDeque::new(),
+            counters: Counters::default(),
+            packet_room: 0,
+            config,
+        };
+        tables.set_sealed(false);
+        tables.start_timers(now);
+        tables
+    }
+
+    fn start_timers(&mut self, now: Instant) {
+        let config = &self.config;
+        for (timer, interval) in [
+            (Timer::Gossip, config.gossip_interval),
+            (Timer::BulkSync, config.bulk_sync_interval),
+            (Timer::Reap, config.reap_interval),
+            (Timer::ReapNodes, config.reap_node_interval),
+            (Timer::Reconnect, config.reconnect_interval),
+            (Timer::Rejoin, config.rejoin_interval),
+        ] {
+            if !interval.is_zero() {
+                self.timers.set(timer, now + interval + self.rng.duration(interval));
+            }
+        }
+    }
+
+    /// Whether packets are sealed: less room is left in them then.
+    pub(super) fn set_sealed(&mut self, sealed: bool) {
+        let list = &self.config.memberlist;
+        let label = if list.label.is_empty() { 0 } else { 2 + list.label.len() };
+        let around = 1 + 5 + if sealed { 29 } else { 0 } + label + super::message::COMPOUND_OVERHEAD;
+        self.packet_room = list.packet_size.saturating_sub(around);
+    }
+
+    pub(super) fn next_request(&mut self) -> RequestId {
+        self.last_request += 1;
+        RequestId(self.last_request)
+    }
+
+    /// Tells the user what is no answer; with nobody reading, the oldest goes.
+    pub(super) fn tell(&mut self, event: Event) {
+        if self.news.len() >= self.config.limits.events {
+            self.news.pop_front();
+            self.counters.events_dropped += 1;
+        }
+        self.news.push_back(event);
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        self.done.pop_front().or_else(|| self.news.pop_front())
+    }
+
+    /// Changes a row: keeps the counter of its network and says what a reader sees.
+    pub(super) fn apply(&mut self, key: &EntryKey, next: Option<Entry>, failed: OwnerFailed) -> Option<Change> {
+        let applied = self.rows.apply(key, next, failed);
+        if let Some(own) = self.networks.own_mut(&key.network) {
+            own.entries += applied.grew;
+        }
+        applied.change
+    }
+
+    /// As [`Tables::apply`], by somebody else: watchers are told.
+    pub(super) fn apply_and_tell(&mut self, key: &EntryKey, next: Option<Entry>, failed: OwnerFailed) {
+        if let Some(change) = self.apply(key, next, failed) {
+            self.watchers.publish(&change, self.config.limits.watch_queue);
+        }
+    }
+
+    /// Queues an own node event; `after` follows once it has been sent, at once if nobody else is there.
+    pub(super) fn announce(&mut self, now: Instant, kind: i32, after: After) {
+        let time = self.network_clock.increment();
+        self.own_node_time = time;
+        let event = NodeEvent { kind, time, node: &self.name }.to_bytes();
+        let id = self.node_queue.push_alone(wrap(Kind::NodeEvent, &event).into());
+        if self.nodes.active() > 1 {
+            let deadline = now + self.config.node_event_timeout;
+            self.node_waits.push(NodeWait { id, deadline, after });
+            self.timers.set(Timer::NodeEvents, deadline);
+        } else {
+            self.announced(now, after, true);
+        }
+    }
+
+    /// Looks which own node events have been sent or given up.
+    pub(super) fn check_announced(&mut self, now: Instant) {
+        let over = |wait: &NodeWait, queue: &EventQueue<Name>| !queue.contains(wait.id) || wait.deadline <= now;
+        while let Some(at) = self.node_waits.iter().position(|wait| over(wait, &self.node_queue)) {
+            let wait = self.node_waits.remove(at);
+            let sent = !self.node_queue.contains(wait.id);
+            self.announced(now, wait.after, sent);
+        }
+        match self.node_waits.iter().map(|wait| wait.deadline).min() {
+            Some(deadline) => self.timers.set(Timer::NodeEvents, deadline),
+            None => self.timers.cancel(&Timer::NodeEvents),
+        }
+    }
+
+    fn announced(&mut self, now: Instant, after: After, sent: bool) {
+        match after {
+            After::Joined(request, report) => {
+                let result = if sent { Ok(report) } else { Err(super::JoinError::Unannounced(report)) };
+                self.done.push_back(Event::Joined { request, result });
+            }
+            After::Leave(request) => self.todo.push_back(Todo::Leave(Purpose::Leave(request))),
+            After::Sync(node) if sent => self.sync_after_return(now, &node),
+            After::Sync(_) | After::Nothing => {}
+        }
+    }
+
+    /// What was asked of the membership has ended.
+    pub(super) fn finished(&mut self, now: Instant, purpose: Purpose, outcome: Outcome) {
+        match (purpose, outcome) {
+            (Purpose::Sync(id), Outcome::Sent(result)) => self.part_sent(now, id, result.is_ok()),
+            (Purpose::Sync(id), _) => self.part_sent(now, id, false),
+            (Purpose::Join(request), Outcome::Joined(report)) => self.user_joined(now, request, report),
+            (Purpose::Bootstrap, Outcome::Joined(report)) => self.bootstrapped(now, &report),
+            (Purpose::Reconnect(node), Outcome::Joined(report)) => self.reconnected(now, node, &report),
+            (Purpose::Leave(request), _) => self.done.push_back(Event::Left { request }),
+            _ => {}
+        }
+    }
+
+    pub(super) fn cluster_limit(&self) -> u32 {
+        transmit_limit(self.config.memberlist.retransmit_mult, self.nodes.active())
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_due(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            let again = match timer {
+                Timer::Gossip => {
+                    self.gossip_tables();
+                    self.config.gossip_interval
+                }
+                Timer::BulkSync => {
+                    self.sync_periodically(now);
+                    self.config.bulk_sync_interval
+                }
+                Timer::Reap => {
+                    let step = now.since(self.last_reap).max(self.config.reap_interval);
+                    self.last_reap = now;
+                    self.reap(step);
+                    self.config.reap_interval
+                }
+                Timer::ReapNodes => {
+                    self.reap_nodes();
+                    self.config.reap_node_interval
+                }
+                Timer::Reconnect => {
+                    self.reconnect();
+                    self.config.reconnect_interval
+                }
+                Timer::Rejoin => {
+                    self.check_bootstrap();
+                    self.config.rejoin_interval
+                }
+                Timer::NodeEvents => continue,
+                Timer::Sync(id) => {
+                    self.sync_timed_out(id);
+                    continue;
+                }
+            };
+            if !self.leaving {
+                self.timers.set(timer, now + again);
+            }
+        }
+    }
+}
+
+/// A budget in which every message costs the same beyond its own bytes.
+pub(super) fn flat(limit: usize, overhead: usize) -> Budget {
+    let overhead = match overhead {
+        0 => |_: usize| 0,
+        1 => |_: usize| 1,
+        2 => |_: usize| 2,
+        3 => |_: usize| 3,
+        4 => |_: usize| 4,
+        // More than any layer below asks for.
+        _ => |_: usize| 64,
+    };
+    Budget { limit, overhead }
+}
+
+impl Delegate for Tables {
+    fn meta(&self) -> Bytes {
+        self.config.meta.clone()
+    }
+
+    fn broadcasts(&mut self, overhead: usize, limit: usize, into: &mut Vec<Bytes>) {
+        let transmits = self.cluster_limit();
+        let used = self.network_queue.take(flat(limit, overhead), transmits, into);
+        if used < limit {
+            self.node_queue.take(flat(limit - used, overhead), transmits, into);
+        }
+    }
+
+    fn message(&mut self, now: Instant, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.receive(now, bytes, Context { bulk: false, depth: 0 });
+        }
+    }
+
+    fn local_state(&mut self, _now: Instant, join: bool) -> Bytes {
+        if join {
+            let time = self.network_clock.increment();
+            self.networks.owns_mut().for_each(|(_, own)| own.attachment.time = time);
+        }
+        let mut room = self.config.limits.push_pull;
+        let own = self.networks.owns().map(|(network, own)| (&self.name, network, &own.attachment));
+        let entries = own.chain(self.networks.others()).map(|(node, network, attachment)| NetworkEntry {
+            network,
+            time: attachment.time,
+            node,
+            leaving: attachment.leaving,
+        });
+        let mut left_out = 0;
+        let entries = entries.filter(|entry| {
+            let cost = 24 + entry.network.len() + entry.node.len();
+            let fits = room >= cost;
+            room = room.saturating_sub(cost);
+            left_out += u64::from(!fits);
+            fits
+        });
+        let message = PushPull::write(self.network_clock.time(), &self.name, entries);
+        self.counters.push_pull_dropped += left_out;
+        wrap(Kind::PushPull, &message).into()
+    }
+
+    fn merge_state(&mut self, now: Instant, bytes: &[u8], _join: bool) {
+        self.merge(now, bytes);
+    }
+
+    fn member(&mut self, now: Instant, event: &MemberEvent) {
+        match event {
+            MemberEvent::Joined(member) => self.member_joined(now, member),
+            MemberEvent::Updated(member) => self.member_updated(member),
+            MemberEvent::Gone(member) => self.member_gone(member),
+        }
+    }
+
+    fn done(&mut self, now: Instant, request: RequestId, outcome: Outcome) {
+        match self.waiting.remove(&request) {
+            Some(purpose) => self.finished(now, purpose, outcome),
+            None => self.early.push((request, outcome)),
+        }
+    }
+}
+
+/// The own JOIN after a join that worked.
+impl Tables {
+    fn user_joined(&mut self, now: Instant, request: RequestId, report: JoinReport) {
+        self.bootstrap.trying = false;
+        self.bootstrap.reached.clone_from(&report.reached);
+        if report.reached.is_empty() {
+            let result = Err(super::JoinError::Unreachable(report));
+            self.done.push_back(Event::Joined { request, result });
+        } else {
+            self.announce(now, JOIN, After::Joined(request, report));
+        }
+    }
+}

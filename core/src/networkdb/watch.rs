@@ -1,0 +1,209 @@
+//! Watches: changes in order, from the rows already there on, bounded.
+//!
+//! A watcher that begins or has lagged walks the rows behind a cursor as its user pulls. Changes behind the cursor
+//! are met by the walk, those before it are queued: none is lost and none comes twice.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::table::{EntryKey, RowState, Rows};
+use crate::Name;
+
+/// The table in which members come and go.
+pub const NODE_TABLE: &[u8] = b"NodeTable";
+
+/// Which rows; `None` admits any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The network.
+    pub network: Option<Name>,
+    /// The table.
+    pub table: Option<Name>,
+}
+
+impl Filter {
+    /// The rows of one network.
+    pub fn network(network: impl Into<Name>) -> Self {
+        Self { network: Some(network.into()), table: None }
+    }
+
+    /// The rows of one table in all networks.
+    pub fn table(table: impl Into<Name>) -> Self {
+        Self { network: None, table: Some(table.into()) }
+    }
+
+    /// Whether it admits rows of this table.
+    pub fn admits(&self, network: &[u8], table: &[u8]) -> bool {
+        self.network.as_ref().is_none_or(|name| name.as_bytes() == network)
+            && self.table.as_ref().is_none_or(|name| name.as_bytes() == table)
+    }
+}
+
+/// What happened to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChangeKind {
+    /// It is there.
+    Create,
+    /// It has a new value, or the same one again.
+    Update,
+    /// It is gone.
+    Delete,
+    /// The watcher lagged behind: whatever it knew is void, and the rows that are there follow as creates.
+    Resync,
+}
+
+/// One change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The network; empty for members.
+    pub network: Name,
+    /// The table.
+    pub table: Name,
+    /// The key; empty for members.
+    pub key: Name,
+    /// The value there is now.
+    pub value: Option<Bytes>,
+    /// The value there was.
+    pub previous: Option<Bytes>,
+}
+
+impl Change {
+    /// What happened.
+    pub fn kind(&self) -> ChangeKind {
+        match (&self.value, &self.previous) {
+            (Some(_), None) => ChangeKind::Create,
+            (Some(_), Some(_)) => ChangeKind::Update,
+            (None, Some(_)) => ChangeKind::Delete,
+            (None, None) => ChangeKind::Resync,
+        }
+    }
+}
+
+/// Names a watcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchId(pub u64);
+
+/// How far the walk over the rows has come.
+#[derive(Debug)]
+enum Walk {
+    At(Option<EntryKey>),
+    Done,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    filter: Filter,
+    queue: VecDeque<Change>,
+    walk: Walk,
+    lagged: bool,
+}
+
+impl Watcher {
+    /// Whether the walk will meet this row.
+    fn walks_over(&self, change: &Change) -> bool {
+        let Walk::At(cursor) = &self.walk else { return false };
+        let Some(cursor) = cursor else { return true };
+        (&change.network, &change.table, &change.key) > (&cursor.network, &cursor.table, &cursor.key)
+    }
+
+    fn push(&mut self, change: &Change, limit: usize) -> bool {
+        if self.lagged || !self.filter.admits(&change.network, &change.table) {
+            return true;
+        }
+        let member = change.table.as_bytes() == NODE_TABLE && change.network.is_empty();
+        if !member && self.walks_over(change) {
+            return true;
+        }
+        if self.queue.len() >= limit {
+            self.queue.clear();
+            self.lagged = true;
+            return false;
+        }
+        self.queue.push_back(change.clone());
+        true
+    }
+}
+
+/// All watchers.
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    by_id: BTreeMap<WatchId, Watcher>,
+    last: u64,
+    /// Times a watcher lagged behind.
+    pub lagged: u64,
+}
+
+impl Watchers {
+    /// Starts a watch with the rows already there.
+    pub(super) fn add(&mut self, filter: Filter) -> WatchId {
+        self.last += 1;
+        let id = WatchId(self.last);
+        let watcher = Watcher { filter, queue: VecDeque::new(), walk: Walk::At(None), lagged: false };
+        self.by_id.insert(id, watcher);
+        id
+    }
+
+    /// Ends a watch.
+    pub(super) fn remove(&mut self, id: WatchId) {
+        self.by_id.remove(&id);
+    }
+
+    /// Tells all watchers; one whose queue is full starts over.
+    pub(super) fn publish(&mut self, change: &Change, limit: usize) {
+        for watcher in self.by_id.values_mut() {
+            if !watcher.push(change, limit) {
+                self.lagged += 1;
+            }
+        }
+    }
+
+    /// The next change for a watcher. `members` gives the values of the active ones, `foreign` whether a row is
+    /// one a watcher begins with, and what it is to a reader.
+    pub(super) fn next(
+        &mut self,
+        id: WatchId,
+        rows: &Rows,
+        members: impl Fn() -> Vec<Change>,
+        foreign: impl Fn(&Name) -> Option<bool>,
+    ) -> Option<Change> {
+        let watcher = self.by_id.get_mut(&id)?;
+        if std::mem::take(&mut watcher.lagged) {
+            watcher.walk = Walk::At(None);
+            watcher.queue.clear();
+            let filter = &watcher.filter;
+            watcher
+                .queue
+                .extend(members().into_iter().filter(|change| filter.admits(&change.network, &change.table)));
+            return Some(Change::default());
+        }
+        if let Some(change) = watcher.queue.pop_front() {
+            return Some(change);
+        }
+        let Walk::At(mut cursor) = std::mem::replace(&mut watcher.walk, Walk::Done) else { return None };
+        while let Some((key, entry)) = rows.after(&watcher.filter, cursor.as_ref()) {
+            if foreign(&entry.owner).is_some_and(|failed| entry.state(failed) == RowState::Live) {
+                watcher.walk = Walk::At(Some(key.clone()));
+                let EntryKey { network, table, key } = key;
+                return Some(Change { network, table, key, value: Some(entry.value.clone()), previous: None });
+            }
+            cursor = Some(key);
+        }
+        None
+    }
+
+    /// Watchers.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Changes waiting in all of them.
+    pub(super) fn queued(&self) -> usize {
+        self.by_id.values().map(|watcher| watcher.queue.len()).sum()
+    }
+}

@@ -1,0 +1,278 @@
+//! The driver: carries a machine's outputs to sockets and what arrives back into the machine.
+
+use std::{collections::HashMap, future, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use networkdb_core::machine::{Endpoint, How, Input, Instant, Machine, Output, StreamId, StreamInput};
+use tokio::{
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::Notify,
+    task::{AbortHandle, JoinHandle, JoinSet},
+    time::{sleep, sleep_until},
+};
+
+use crate::{
+    bind::Sockets,
+    connection::{Connection, Link},
+    shared::Shared,
+};
+
+/// Datagrams given to the machine under one lock.
+const BATCH: usize = 64;
+/// The longest datagram there is.
+const DATAGRAM: usize = 65_536;
+/// How long to accept nothing after the system refused: it has no descriptor left, and asking again spins.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A machine at work on its sockets. Dropping it stops the work at once.
+#[derive(Debug)]
+pub struct Host<M> {
+    shared: Arc<Shared<M>>,
+    stop: Arc<Notify>,
+    driver: JoinHandle<()>,
+}
+
+impl<M: Machine + Send + 'static> Host<M> {
+    /// Starts a machine on `sockets`, inside a tokio runtime. `build` makes it, at the first instant of its clock.
+    ///
+    /// # Errors
+    /// What `build` says, or the runtime's refusal of the sockets.
+    pub fn start<E: From<io::Error>>(
+        sockets: Sockets,
+        build: impl FnOnce(Instant) -> Result<M, E>,
+    ) -> Result<Self, E> {
+        let shared = Arc::new(Shared::new(build)?);
+        let stop = Arc::new(Notify::new());
+        let driver = Driver::new(sockets, Arc::clone(&shared))?;
+        let driver = tokio::spawn(driver.run(Arc::clone(&stop)));
+        Ok(Self { shared, stop, driver })
+    }
+
+    /// The machine.
+    pub fn shared(&self) -> &Arc<Shared<M>> {
+        &self.shared
+    }
+
+    /// Ends all tasks, closes all sockets, and returns when that is done.
+    pub async fn stop(mut self) {
+        self.stop.notify_one();
+        // It ends by itself; an error could only say that it panicked, and then it has ended too.
+        let _ = (&mut self.driver).await;
+    }
+}
+
+impl<M> Drop for Host<M> {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+struct Open {
+    link: Arc<Link>,
+    task: AbortHandle,
+}
+
+struct Driver<M: Machine> {
+    shared: Arc<Shared<M>>,
+    udp: UdpSocket,
+    tcp: TcpListener,
+    open: HashMap<StreamId, Open>,
+    /// One task a connection; each returns the id that is over.
+    tasks: JoinSet<StreamId>,
+    accepted: u64,
+    accept_pause: Duration,
+    outputs: Vec<Output>,
+    /// Streams written to in this round.
+    dirty: Vec<StreamId>,
+    buffer: Vec<u8>,
+}
+
+impl<M: Machine + Send + 'static> Driver<M> {
+    fn new(sockets: Sockets, shared: Arc<Shared<M>>) -> io::Result<Self> {
+        Ok(Self {
+            shared,
+            udp: UdpSocket::from_std(sockets.udp)?,
+            tcp: TcpListener::from_std(sockets.tcp)?,
+            open: HashMap::new(),
+            tasks: JoinSet::new(),
+            accepted: 0,
+            accept_pause: Duration::ZERO,
+            outputs: Vec::new(),
+            dirty: Vec::new(),
+            buffer: vec![0; DATAGRAM],
+        })
+    }
+
+    async fn run(mut self, stop: Arc<Notify>) {
+        // A fresh socket counts as full until the runtime has seen it writable once.
+        if self.udp.writable().await.is_ok() {
+            tokio::select! {
+                () = stop.notified() => {}
+                () = self.serve() => {}
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+
+    async fn serve(&mut self) {
+        loop {
+            let deadline = self.settle().and_then(|at| self.shared.system_time(at));
+            tokio::select! {
+                () = self.shared.wake.notified() => {}
+                _ = self.udp.readable() => self.receive(),
+                accepted = accept(&self.tcp, self.accept_pause) => self.accept(accepted),
+                Some(ended) = self.tasks.join_next() => self.forget(ended.ok()),
+                () = wait_until(deadline) => self.shared.batch(|machine, now| machine.handle(now, Input::Tick)),
+            }
+        }
+    }
+
+    /// Carries out all outputs, with the lock free while sockets are used; returns the machine's deadline.
+    fn settle(&mut self) -> Option<Instant> {
+        loop {
+            let mut outputs = std::mem::take(&mut self.outputs);
+            let deadline = self.shared.drain(&mut outputs);
+            if outputs.is_empty() {
+                self.outputs = outputs;
+                self.shared.announce(true);
+                return deadline;
+            }
+            for output in outputs.drain(..) {
+                self.carry_out(output);
+            }
+            self.outputs = outputs;
+            self.flush();
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Datagram { to, bytes } => self.send(to, &bytes),
+            Output::Open(id, endpoint) => self.dial(id, endpoint),
+            Output::Write(id, bytes) => {
+                if let Some(link) = self.touch(id) {
+                    link.write(bytes);
+                }
+            }
+            Output::Reading(id, on) => {
+                if let Some(open) = self.open.get(&id) {
+                    open.link.set_reading(on);
+                }
+            }
+            Output::Close(id, How::Finish) => {
+                if let Some(link) = self.touch(id) {
+                    link.finish();
+                }
+            }
+            Output::Close(id, How::Abort) => {
+                if let Some(open) = self.open.remove(&id) {
+                    open.task.abort();
+                }
+            }
+        }
+    }
+
+    /// A full buffer, or a destination the system refuses, costs the datagram: it might have been lost anyway.
+    fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        if self.udp.try_send_to(bytes, to).is_err() {
+            self.shared.count_dropped();
+        }
+    }
+
+    fn dial(&mut self, id: StreamId, endpoint: Endpoint) {
+        self.spawn(id, |connection| connection.dial(endpoint));
+    }
+
+    fn spawn<F>(&mut self, id: StreamId, work: impl FnOnce(Connection<M>) -> F)
+    where
+        F: Future<Output = StreamId> + Send + 'static,
+    {
+        let link = Arc::new(Link::new(id));
+        let connection = Connection { link: Arc::clone(&link), shared: Arc::clone(&self.shared) };
+        let task = self.tasks.spawn(work(connection));
+        self.open.insert(id, Open { link, task });
+    }
+
+    /// The link of a stream, which this round's flush will visit.
+    fn touch(&mut self, id: StreamId) -> Option<&Link> {
+        let open = self.open.get(&id)?;
+        if self.dirty.last() != Some(&id) {
+            self.dirty.push(id);
+        }
+        Some(&open.link)
+    }
+
+    fn flush(&mut self) {
+        self.dirty.sort_unstable();
+        self.dirty.dedup();
+        let sent: Vec<_> = self
+            .dirty
+            .drain(..)
+            .filter_map(|id| Some((id, self.open.get(&id)?.link.flush())))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        if !sent.is_empty() {
+            self.shared.batch(|machine, now| {
+                for (id, count) in sent {
+                    machine.handle(now, Input::Stream(id, StreamInput::Sent(count)));
+                }
+            });
+        }
+    }
+
+    fn receive(&mut self) {
+        let Self { udp, buffer, shared, .. } = self;
+        shared.batch(|machine, now| {
+            for _ in 0..BATCH {
+                match udp.try_recv_from(buffer) {
+                    Ok((count, from)) => {
+                        let bytes = buffer.get(..count).unwrap_or_default();
+                        machine.handle(now, Input::Datagram { from, bytes });
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    // An earlier datagram was refused somewhere: nothing of ours.
+                    Err(_) => {}
+                }
+            }
+        });
+    }
+
+    fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        let Ok((stream, from)) = accepted else {
+            self.accept_pause = ACCEPT_PAUSE;
+            return;
+        };
+        self.accept_pause = Duration::ZERO;
+        let id = StreamId(2 * self.accepted + 1);
+        self.accepted += 1;
+        self.shared.batch(|machine, now| {
+            machine.handle(now, Input::Stream(id, StreamInput::Accepted { from }));
+        });
+        self.spawn(id, |connection| connection.run(stream));
+    }
+
+    fn forget(&mut self, ended: Option<StreamId>) {
+        if let Some(id) = ended {
+            self.open.remove(&id);
+        }
+    }
+}
+
+impl<M: Machine> Drop for Driver<M> {
+    fn drop(&mut self) {
+        self.shared.announce(false);
+    }
+}
+
+async fn accept(tcp: &TcpListener, pause: Duration) -> io::Result<(TcpStream, SocketAddr)> {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+    tcp.accept().await
+}
+
+async fn wait_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(at) => sleep_until(at).await,
+        None => future::pending().await,
+    }
+}
