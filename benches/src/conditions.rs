@@ -12,11 +12,13 @@ use crate::{
 pub(crate) fn print(programs: &Programs, runs: u32) -> Result<(), Failure> {
     println!();
     println!(
-        "Medians of {runs} runs (min–max), the three taking turns; ratio: the better Go median over ours."
+        "Medians (min–max), runs of each: {runs}, the three taking turns. Ratio: the better Go median over ours."
     );
-    println!("{ROWS} rows, values of {SIZE} bytes; nodes in processes of their own over loopback, no keys.");
     println!(
-        "Late join: two nodes; from the call until all rows are there, found by asking every millisecond."
+        "{ROWS} rows, values of {SIZE} bytes; nodes in processes of their own over loopback, not encrypted."
+    );
+    println!(
+        "Late join: two nodes that know each other; from the call until all rows are there, found by asking every millisecond."
     );
     println!(
         "CPU of both nodes, that asking included. Memory: resident growth over the rows, garbage included."

@@ -22,19 +22,18 @@ pub(super) fn table_with(more: Value) -> Value {
     fields
 }
 
-/// Nodes of one kind, all of which see each other.
-pub(super) fn start<const N: usize>(programs: &Programs, kind: Kind) -> Result<[Node; N], Failure> {
-    let nodes: Result<Vec<Node>, Failure> = (0..N)
-        .map(|i| Node::start(programs, kind, &format!("{}-{i}", kind.title().replace(' ', "-"))))
-        .collect();
-    let mut nodes: [Node; N] = nodes?.try_into().map_err(|_| "too few nodes")?;
-    if let [first, others @ ..] = nodes.as_mut_slice() {
+/// The node with this number, alone.
+pub(super) fn node(programs: &Programs, kind: Kind, number: usize) -> Result<Node, Failure> {
+    Node::start(programs, kind, &format!("node-{number}"))
+}
+
+/// All join the first; returns once they see each other.
+pub(super) fn meet(nodes: &mut [Node]) -> Result<(), Failure> {
+    let count = nodes.len();
+    if let [first, others @ ..] = nodes {
         for other in others {
             other.ask("join", json!({ "members": [first.addr.to_string()] }))?;
         }
     }
-    for node in &mut nodes {
-        node.until_count("members", &json!({}), "members", N)?;
-    }
-    Ok(nodes)
+    nodes.iter_mut().try_for_each(|node| node.until_count("members", &json!({}), "members", count))
 }

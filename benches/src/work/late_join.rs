@@ -54,9 +54,13 @@ pub(super) fn measure(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
 }
 
 fn late_join(programs: &Programs, kind: Kind) -> Result<LateJoin, Failure> {
-    let [mut writer, mut joiner] = cluster::start(programs, kind)?;
+    let mut writer = cluster::node(programs, kind, 0)?;
     let writer_memory = load(&mut writer)?;
     let wanted = digest(&mut writer)?;
+    // The joiner is told of the writer's network as it joins the cluster; gossip might tell it too late.
+    let mut nodes = [writer, cluster::node(programs, kind, 1)?];
+    cluster::meet(&mut nodes)?;
+    let [writer, mut joiner] = nodes;
     let before = Moment::now(&writer, &joiner)?;
     let request = joiner.send("network_join", table())?;
     let after = wait_for("equal tables", || {

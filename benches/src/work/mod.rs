@@ -7,7 +7,7 @@ mod spread;
 
 use clap::ValueEnum;
 
-use crate::{Failure, runs::Runs, table::Row};
+use crate::{Failure, programs::Programs, runs::Runs, table::Row};
 
 /// Rows of the table that is synchronised.
 pub(crate) const ROWS: u32 = 10_000;
@@ -47,6 +47,6 @@ impl Work {
 }
 
 fn size(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
-    let sizes = Runs { count: 1, ..*runs }.each("size", |programs, kind| programs.stripped_size(kind))?;
+    let sizes = Runs { count: 1, ..*runs }.each("size", Programs::stripped_size)?;
     Ok(vec![Row::new("program, stripped", "MB", &sizes, |size| *size as f64 / 1e6)])
 }

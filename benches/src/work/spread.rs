@@ -28,7 +28,9 @@ pub(super) fn measure(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
 }
 
 fn spread(programs: &Programs, kind: Kind) -> Result<Vec<Duration>, Failure> {
-    let mut nodes: [Node; NODES] = cluster::start(programs, kind)?;
+    let nodes: Result<Vec<Node>, Failure> = (0..NODES).map(|i| cluster::node(programs, kind, i)).collect();
+    let mut nodes = nodes?;
+    cluster::meet(&mut nodes)?;
     for node in &mut nodes {
         node.ask("network_join", table())?;
     }
@@ -36,7 +38,7 @@ fn spread(programs: &Programs, kind: Kind) -> Result<Vec<Duration>, Failure> {
         node.until_count("peers", &table(), "peers", NODES)?;
         node.ask("watch", table())?;
     }
-    let [writer, others @ ..] = &mut nodes;
+    let [writer, others @ ..] = nodes.as_mut_slice() else { return Err("no nodes".into()) };
     (0..CREATES).map(|i| create(writer, others, i)).collect()
 }
 
