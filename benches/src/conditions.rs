@@ -5,7 +5,7 @@ use std::{fs, process::Command, thread};
 use crate::{
     Failure,
     programs::{Kind, Programs, finish},
-    work::{CREATES, ROUNDS, ROWS, SIZE},
+    work::{CREATES, NODES, ROUNDS, ROWS, SIZE},
 };
 
 /// Prints the conditions below the table.
@@ -23,7 +23,9 @@ pub(crate) fn print(programs: &Programs, runs: u32) -> Result<(), Failure> {
     println!(
         "CPU of both nodes, that asking included. Memory: resident growth over the rows, garbage included."
     );
-    println!("Create: {CREATES} in each run, a pause between them, until the last watch has told it.");
+    println!(
+        "Create: {NODES} nodes; {CREATES} in each run, a pause between them; until the last watch has told it."
+    );
     println!("Event: envelope included, {ROUNDS} times in each run. Program: Go's is the test peer.");
     println!("{} processors, {}", thread::available_parallelism()?, processor()?);
     println!("{}", fs::read_to_string("/proc/version")?.split(" (").next().unwrap_or_default());

@@ -44,6 +44,7 @@ impl Programs {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let target = folder.parent().ok_or("the target folder is missing")?;
         let build = ["build", "--quiet", "--release", "--package", "networkdb-cli", "--target-dir"];
+        eprintln!("building networkdb, and the Go peers unless NETWORKDB_PEERS is set");
         finish(Command::new(cargo).args(build).arg(target).current_dir(workspace))?;
         let ours = target.join("release").join("networkdb");
         let peers = match env::var_os("NETWORKDB_PEERS") {

@@ -1,6 +1,6 @@
 //! What a process has used, as the kernel counts it.
 
-use std::{fs, time::Duration};
+use std::{fs, io::ErrorKind, time::Duration};
 
 use crate::Failure;
 
@@ -30,7 +30,10 @@ fn memory(process: u32) -> Result<u64, Failure> {
 fn processor(process: u32) -> Result<Duration, Failure> {
     let mut sum = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        let counted = fs::read_to_string(thread?.path().join("schedstat"))?;
+        let counted = match fs::read_to_string(thread?.path().join("schedstat")) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue, // it has just ended
+            counted => counted?,
+        };
         let nanoseconds = counted.split(' ').next().ok_or("the kernel does not count processor time")?;
         sum += Duration::from_nanos(nanoseconds.parse()?);
     }

@@ -13,6 +13,8 @@ use crate::{Failure, programs::Programs, runs::Runs, table::Row};
 pub(crate) const ROWS: u32 = 10_000;
 /// Bytes of a value.
 pub(crate) const SIZE: u32 = 64;
+/// Nodes a created row comes to, the writer included.
+pub(crate) const NODES: usize = 3;
 /// Rows created one by one in each run.
 pub(crate) const CREATES: u32 = 20;
 /// Events encoded and decoded in each run.

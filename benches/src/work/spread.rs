@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    CREATES, SIZE,
+    CREATES, NODES, SIZE,
     cluster::{self, table, table_with},
 };
 use crate::{
@@ -19,12 +19,9 @@ use crate::{
     table::Row,
 };
 
-/// Nodes in the cluster.
-const NODES: usize = 3;
-
 pub(super) fn measure(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
     let spread = runs.each("spread", spread)?.map(|runs| runs.concat());
-    Ok(vec![Row::new("one create until all 3 nodes hold it", "ms", &spread, |time| time.as_secs_f64() * 1e3)])
+    Ok(vec![Row::new("one create until all nodes hold it", "ms", &spread, |time| time.as_secs_f64() * 1e3)])
 }
 
 fn spread(programs: &Programs, kind: Kind) -> Result<Vec<Duration>, Failure> {
