@@ -9,13 +9,13 @@ require github.com/networkdb/networkdb/tests/peers/peer v0.0.0
 require (
 	github.com/containerd/log v0.2.0
 	github.com/docker/go-events v0.1.0
+	github.com/gogo/protobuf v1.3.2
 	github.com/moby/moby/v2 v2.0.0-beta.24
 )
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect
 	github.com/containerd/errdefs v1.0.0 // indirect
-	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/google/btree v1.1.3 // indirect
 	github.com/hashicorp/errwrap v1.1.0 // indirect
 	github.com/hashicorp/go-immutable-radix v1.3.1 // indirect

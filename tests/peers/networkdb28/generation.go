@@ -11,9 +11,13 @@ import (
 
 // What this generation calls by another name than the others.
 type (
-	Config    = networkdb.Config
-	NetworkDB = networkdb.NetworkDB
+	Config        = networkdb.Config
+	NetworkDB     = networkdb.NetworkDB
+	GossipMessage = networkdb.GossipMessage
+	TableEvent    = networkdb.TableEvent
 )
+
+const tableEvent = networkdb.MessageTypeTableEvent
 
 var (
 	defaultConfig  = networkdb.DefaultConfig

@@ -8,6 +8,7 @@ require (
 	github.com/containerd/log v0.1.0
 	github.com/docker/docker v28.5.2+incompatible
 	github.com/docker/go-events v0.0.0-20250114142523-c867878c5e32
+	github.com/gogo/protobuf v1.3.2
 	github.com/networkdb/networkdb/tests/peers/peer v0.0.0
 )
 
@@ -15,7 +16,6 @@ require (
 	github.com/armon/go-metrics v0.4.1 // indirect
 	github.com/containerd/errdefs v1.0.0 // indirect
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
-	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/google/btree v1.1.2 // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/hashicorp/errwrap v1.1.0 // indirect

@@ -12,11 +12,11 @@ import (
 )
 
 func main() {
-	if err := log.SetLevel("debug"); err != nil {
+	config, diagnostics, level := defaultConfig(), "", ""
+	name, addr := configure(config, &diagnostics, &level)
+	if err := log.SetLevel(level); err != nil {
 		peer.Fail(err)
 	}
-	config, diagnostics := defaultConfig(), ""
-	name, addr := configure(config, &diagnostics)
 
 	db, err := newNetworkDB(config)
 	if err != nil {
@@ -28,15 +28,17 @@ func main() {
 	server := peer.NewServer()
 	addClusterCommands(server, db)
 	addTableCommands(server, db)
+	addCodecCommand(server)
 	server.Ready(name, addr)
 	server.Serve()
 }
 
 // configure fills in the configuration from the command line.
-func configure(config *Config, diagnostics *string) (name, addr string) {
+func configure(config *Config, diagnostics, level *string) (name, addr string) {
 	var options peer.Options
 	options.Flags()
 	flag.StringVar(diagnostics, "http", "", "address to serve the diagnostic handlers on")
+	flag.StringVar(level, "log", "debug", "level of the log")
 	flag.IntVar(&config.PacketBufferSize, "packet-size", config.PacketBufferSize, "bytes in a packet")
 	flag.DurationVar(&config.StatsPrintPeriod, "stats-period", config.StatsPrintPeriod, "time between log lines of statistics")
 	flag.DurationVar(&config.HealthPrintPeriod, "health-period", config.HealthPrintPeriod, "time between log lines of bad health")

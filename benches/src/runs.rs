@@ -1,0 +1,46 @@
+//! Repeating a measurement for every implementation.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    Failure,
+    programs::{Kind, Programs},
+};
+
+/// How measurements are repeated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Runs<'a> {
+    pub(crate) programs: &'a Programs,
+    pub(crate) count: u32,
+}
+
+impl Runs<'_> {
+    /// What each run gives, by implementation. They take turns, so that a busy minute of the machine meets all.
+    pub(crate) fn each<T>(
+        &self,
+        name: &str,
+        mut measure: impl FnMut(&Programs, Kind) -> Result<T, Failure>,
+    ) -> Result<[Vec<T>; 3], Failure> {
+        let progress = progress(u64::from(self.count) * Kind::ALL.len() as u64, name)?;
+        let mut measured = [const { Vec::new() }; 3];
+        for _ in 0..self.count {
+            for (kind, column) in Kind::ALL.into_iter().zip(&mut measured) {
+                progress.set_message(format!("{name}: {}", kind.title()));
+                let figure = measure(self.programs, kind);
+                column.push(figure.map_err(|error| format!("{name}, {}: {error}", kind.title()))?);
+                progress.inc(1);
+            }
+        }
+        progress.finish_and_clear();
+        Ok(measured)
+    }
+}
+
+fn progress(steps: u64, name: &str) -> Result<ProgressBar, Failure> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}")?;
+    let bar = ProgressBar::new(steps).with_style(style).with_message(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(500));
+    Ok(bar)
+}

@@ -1,0 +1,54 @@
+//! What is measured.
+
+mod cluster;
+mod codec;
+mod late_join;
+mod spread;
+
+use clap::ValueEnum;
+
+use crate::{Failure, programs::Programs, runs::Runs, table::Row};
+
+/// Rows of the table that is synchronised.
+pub(crate) const ROWS: u32 = 10_000;
+/// Bytes of a value.
+pub(crate) const SIZE: u32 = 64;
+/// Nodes a created row comes to, the writer included.
+pub(crate) const NODES: usize = 3;
+/// Rows created one by one in each run.
+pub(crate) const CREATES: u32 = 20;
+/// Events encoded and decoded in each run.
+pub(crate) const ROUNDS: u32 = 500_000;
+
+/// A measurement, which may give several rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Work {
+    /// A node joins a network with rows in it: time, CPU and memory
+    LateJoin,
+    /// A row is created and comes to all nodes
+    Spread,
+    /// One table event is encoded and decoded
+    Codec,
+    /// The program without symbols
+    Size,
+}
+
+impl Work {
+    pub(crate) fn all() -> Vec<Self> {
+        Self::value_variants().to_vec()
+    }
+
+    pub(crate) fn measure(self, runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
+        match self {
+            Self::LateJoin => late_join::measure(runs),
+            Self::Spread => spread::measure(runs),
+            Self::Codec => codec::measure(runs),
+            Self::Size => size(runs),
+        }
+    }
+}
+
+fn size(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
+    let sizes = Runs { count: 1, ..*runs }.each("size", Programs::stripped_size)?;
+    Ok(vec![Row::new("program, stripped", "MB", &sizes, |size| *size as f64 / 1e6)])
+}

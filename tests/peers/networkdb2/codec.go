@@ -1,0 +1,1 @@
+../networkdb28/codec.go
