@@ -32,11 +32,10 @@ fn toml(path: &Path) -> toml::Table {
     read(path).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Whether a line takes `Instant` from `std::time`, alone or among others.
+/// Whether a line takes `Instant` from `std::time` among others.
 fn imports_instant_of_std(code: &str) -> bool {
-    let after = code.split("std::time::").nth(1).unwrap_or_default().trim_start();
-    let named = after.strip_prefix('{').map_or(after, |list| list.split('}').next().unwrap());
-    named.split(|c: char| !c.is_alphanumeric()).take(if after.starts_with('{') { 9 } else { 1 }).any(|n| n == "Instant")
+    let names = code.split("time::{").nth(1).and_then(|rest| rest.split('}').next()).unwrap_or_default();
+    names.split(',').any(|name| name.trim() == "Instant")
 }
 
 /// All Rust sources under a folder.
