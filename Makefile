@@ -12,7 +12,7 @@ run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
 
 test: setup-test lint wasm binary peers
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 	@echo "all tests passed"
 
 bench: setup-test peers

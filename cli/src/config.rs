@@ -187,7 +187,7 @@ mod tests {
         assert!(error("name = \"a\"\nbnid = \"x\"\n").starts_with("line 2, `bnid`: unknown field"));
         let wrong = error("name = \"a\"\n\nbind = \"nowhere\"\n");
         assert!(wrong.starts_with("line 3, `bind`: "), "{wrong}");
-        assert!(error("join = [\n  \"seed:port\",\n]\n").contains("`join`: `port` is not a port"));
+        assert!(error("join = [\n  \"seed:port\",\n]\n").contains("`join`: `seed:port` is not HOST:PORT"));
     }
 
     #[test]
