@@ -34,9 +34,9 @@ impl Case {
         let ours = Peer::start(self.spec(Kind::OurMemberlist));
         let go = Peer::start(self.spec(self.go));
         if ours_joins {
-            ours.join(&go)
+            ours.join(&go);
         } else {
-            go.join(&ours)
+            go.join(&ours);
         }
         for (a, b) in [(&ours, &go), (&go, &ours)] {
             sees_state(a, b, "alive");

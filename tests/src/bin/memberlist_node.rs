@@ -113,7 +113,7 @@ impl Node {
             match event {
                 Event::Member(event) => say(&told(&event)),
                 Event::Message(bytes) => {
-                    say(&json!({ "event": "message", "payload_hex": hex::encode(bytes) }))
+                    say(&json!({ "event": "message", "payload_hex": hex::encode(bytes) }));
                 }
                 Event::Done(request, outcome) => self.end(request, outcome),
                 other => eprintln!("{other:?}"),
