@@ -203,10 +203,31 @@ impl Tables {
         if !sync.unsolicited {
             return;
         }
-        let Some(peer) = self.nodes.entry(sync.node).map(|(name, _)| name.clone()) else { return };
         let asked: BTreeSet<&[u8]> = sync.networks.iter().take(self.config.limits.attachments).collect();
         let asked: Vec<Name> = asked.into_iter().map(|network| self.networks.name(network)).collect();
-        self.start_sync(now, &peer, &asked, Reason::Answer);
+        match self.nodes.entry(sync.node).map(|(name, _)| name.clone()) {
+            Some(peer) => drop(self.start_sync(now, &peer, &asked, Reason::Answer)),
+            None => self.answer_later(now, Name::from(sync.node), asked),
+        }
+    }
+
+    /// A node can ask before the news of it has come: its answer waits for that news.
+    fn answer_later(&mut self, now: Instant, peer: Name, asked: Vec<Name>) {
+        let oldest = now.before(self.config.bulk_sync_timeout);
+        self.unanswered.retain(|_, (since, _)| *since >= oldest);
+        if self.unanswered.len() >= self.config.limits.syncs {
+            self.counters.syncs_dropped += 1;
+            return;
+        }
+        self.unanswered.insert(peer, (now, asked));
+    }
+
+    /// The news of a node has come.
+    pub(super) fn answer_now(&mut self, now: Instant, peer: &Name) {
+        let Some((since, asked)) = self.unanswered.remove(peer) else { return };
+        if now.since(since) <= self.config.bulk_sync_timeout {
+            self.start_sync(now, peer, &asked, Reason::Answer);
+        }
     }
 
     /// Ends the waits for `peer` that began before `time`.

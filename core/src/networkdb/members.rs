@@ -21,7 +21,7 @@ use crate::{
 };
 
 impl Tables {
-    pub(super) fn member_joined(&mut self, _now: Instant, member: &Member) {
+    pub(super) fn member_joined(&mut self, now: Instant, member: &Member) {
         let Member { name, addr, meta, .. } = member;
         if *name == self.name {
             self.put_node(name.clone(), *addr, meta.clone());
@@ -35,6 +35,7 @@ impl Tables {
             self.retire_at(*addr);
             self.put_node(name.clone(), *addr, meta.clone());
         }
+        self.answer_now(now, name);
     }
 
     fn put_node(&mut self, name: Name, addr: SocketAddr, meta: Bytes) {

@@ -115,6 +115,8 @@ pub struct Tables {
     pub(super) node_queue: EventQueue<Name>,
     pub(super) syncs: BTreeMap<u64, Sync>,
     pub(super) last_sync: u64,
+    /// Nodes not yet known that asked for a bulk sync: when, and of which networks.
+    pub(super) unanswered: BTreeMap<Name, (Instant, Vec<Name>)>,
     pub(super) joins: BTreeMap<Name, JoinWait>,
     pub(super) node_waits: Vec<NodeWait>,
     /// Time of the last own node event.
@@ -162,6 +164,7 @@ impl Tables {
             node_queue: EventQueue::default(),
             syncs: BTreeMap::new(),
             last_sync: 0,
+            unanswered: BTreeMap::new(),
             joins: BTreeMap::new(),
             node_waits: Vec::new(),
             own_node_time: 0,
