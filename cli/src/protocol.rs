@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// The longest line taken. A value of half its size fits.
-pub(crate) const LINE: usize = 16 << 20;
+pub(crate) const LINE: usize = 64 << 20;
 
 /// The fields that name a table.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -144,3 +144,13 @@ fn a_port_in_use_is_named_and_nothing_starts() {
     assert_ne!(free, spec.addr);
     goes_on(&cluster);
 }
+
+#[test]
+fn an_oversized_row_is_refused_at_the_call() {
+    let cluster = mixed(0);
+    let value = "00".repeat(21 << 20);
+    let row = json!({ "network": NETWORK, "table": TABLE, "key": "big", "value_hex": value });
+    let refusal = cluster.peers[0].try_ask("create", row).expect_err("the row is too long");
+    assert!(refusal.contains("more than the limit of"), "the limit is named: {refusal}");
+    goes_on(&cluster);
+}
