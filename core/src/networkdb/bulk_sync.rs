@@ -9,6 +9,7 @@ use super::{
         BulkSync, CREATE, DELETE, Encode, JOIN, Kind, LEAVE, NetworkEvent, Repeated, TableEvent,
         part_overhead, put_part, wrap,
     },
+    network::CatchUp,
     node::{Node, Standing},
     table::{Entry, EntryKey},
     tables::{Context, Purpose, Tables, Timer, Todo},
@@ -53,6 +54,9 @@ impl Tables {
     pub(super) fn sync_after_join(&mut self, now: Instant, network: &Name, request: RequestId) {
         let peers: Vec<Name> =
             self.networks.peers(network).iter().filter(|peer| **peer != self.name).cloned().collect();
+        if let Some(own) = self.networks.own_mut(network) {
+            own.catch_up = if peers.is_empty() { CatchUp::Alone } else { CatchUp::Done };
+        }
         self.joins.insert(network.clone(), JoinWait { request: Some(request), outstanding: 1 + peers.len() });
         for peer in peers {
             let common = self.common_networks(&peer);
@@ -79,6 +83,27 @@ impl Tables {
     pub(super) fn sync_after_return(&mut self, now: Instant, node: &Name) {
         let common = self.common_networks(node);
         self.start_sync(now, node, &common, Reason::Return);
+    }
+
+    /// Asks for the rows of networks that were joined before any other of their nodes was known.
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        let behind = self.networks.owns().filter(|(_, own)| own.catch_up != CatchUp::Done);
+        let behind: Vec<(Name, CatchUp)> =
+            behind.map(|(network, own)| (network.clone(), own.catch_up)).collect();
+        for (network, state) in behind {
+            let next = match state {
+                CatchUp::Since(since) if now.since(since) >= self.config.catch_up_delay => {
+                    let peers = self.draw_peers(&network, 2);
+                    self.try_peers(now, network.clone(), peers);
+                    CatchUp::Done
+                }
+                CatchUp::Alone if self.networks.peers(&network).len() > 1 => CatchUp::Since(now),
+                other => other,
+            };
+            if let Some(own) = self.networks.own_mut(&network) {
+                own.catch_up = next;
+            }
+        }
     }
 
     /// For every network a random node; what one sync covers needs no other. The order is random too: a fixed one
@@ -200,6 +225,11 @@ impl Tables {
         self.counters.syncs_received += 1;
         self.receive(now, sync.payload, Context { bulk: true, depth: context.depth + 1 });
         self.resolve(sync.node, sync.time);
+        for network in sync.networks.iter() {
+            if let Some(own) = self.networks.own_mut(network) {
+                own.catch_up = CatchUp::Done;
+            }
+        }
         if !sync.unsolicited {
             return;
         }

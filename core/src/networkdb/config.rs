@@ -28,6 +28,9 @@ pub struct Config {
     pub bulk_sync_timeout: Duration,
     /// Bytes of one part of a bulk sync.
     pub bulk_sync_part: usize,
+    /// How long a network joined alone waits, once another of its nodes is known, before it asks for the rows. A
+    /// node that has just joined asks by itself, and the oldest peers confuse two syncs at a time.
+    pub catch_up_delay: Duration,
     /// Time between looks at tombstones and at networks that were left.
     pub reap_interval: Duration,
     /// How long a tombstone lives.
@@ -117,6 +120,7 @@ impl Config {
             bulk_sync_interval: Duration::from_secs(30),
             bulk_sync_timeout: Duration::from_secs(30),
             bulk_sync_part: 1 << 20,
+            catch_up_delay: Duration::from_secs(1),
             reap_interval: Duration::from_secs(5),
             reap_entry,
             reap_network: reap_entry + Duration::from_secs(25),

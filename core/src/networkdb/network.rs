@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 
 use super::queue::EventQueue;
-use crate::Name;
+use crate::{Name, machine::Instant};
 
 /// A node takes part in a network, or has left it a while ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,18 @@ pub struct Attachment {
 /// A table and a key: what an event of one network is about.
 pub(super) type RowName = (Name, Name);
 
+/// How a network that was joined alone comes to the rows of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum CatchUp {
+    /// Nothing is missing.
+    #[default]
+    Done,
+    /// No other node of the network is known.
+    Alone,
+    /// One is known since then.
+    Since(Instant),
+}
+
 /// This node takes part in a network.
 #[derive(Debug, Default)]
 pub(super) struct Own {
@@ -31,6 +43,8 @@ pub(super) struct Own {
     pub attachment: Attachment,
     /// Whether what arrives is relayed.
     pub in_sync: bool,
+    /// Whether rows of others may be missing because none of them was known at the join.
+    pub catch_up: CatchUp,
     /// Own events.
     pub queue: EventQueue<RowName>,
     /// Events of others.

@@ -316,6 +316,7 @@ impl Tables {
         while let Some(timer) = self.timers.pop_due(now) {
             let again = match timer {
                 Timer::Gossip => {
+                    self.catch_up(now);
                     self.gossip_tables();
                     self.config.gossip_interval
                 }

@@ -216,6 +216,20 @@ fn a_node_that_asks_before_the_news_of_it_has_come_is_answered_when_it_has() {
 }
 
 #[test]
+fn a_network_joined_before_its_nodes_were_known_asks_for_their_rows_once_they_are() {
+    let mut tables = tables(|_| {});
+    let second = |count| NOW + Duration::from_secs(count);
+    tables.catch_up(NOW);
+    tables.todo.clear();
+    tables.catch_up(NOW);
+    assert!(tables.todo.is_empty(), "one that has just joined asks by itself");
+    tables.catch_up(second(1));
+    assert!(matches!(tables.todo.make_contiguous(), [Todo::Reliable(..)]));
+    tables.catch_up(second(9));
+    assert_eq!(tables.todo.len(), 1, "and only once");
+}
+
+#[test]
 fn what_cannot_be_sent_is_refused_and_nothing_changes() {
     let mut tables = tables(|config| config.limits.stream_message = 2_000);
     let key = EntryKey::new("net", "t", "k");
