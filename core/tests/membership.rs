@@ -284,8 +284,8 @@ fn messages_arrive_by_packet_and_by_stream() {
     let mut world = cluster(2, |_| {});
     let now = world.now;
     let big = vec![5; 3 << 20];
-    assert!(world.node(0).list_mut().send_best_effort(&name(1).into(), b"small"));
-    world.node(0).list_mut().send_reliable(now, addr(1), big.clone().into());
+    assert_eq!(world.node(0).list_mut().send_best_effort(&[name(1).into()], b"small"), 1);
+    world.node(0).list_mut().send_reliable(now, addr(1), &big);
     world.run(SECOND);
     let messages: Vec<_> = world.events.iter().filter(|(at, _)| *at == addr(1)).collect();
     assert!(messages.iter().any(|(_, event)| *event == Event::Message("small".into())));

@@ -5,10 +5,12 @@
 
 mod io;
 mod outbox;
+mod pace;
 mod rng;
 mod timers;
 
 pub use io::{Endpoint, Fault, How, Input, Instant, Machine, Output, StreamId, StreamInput, Transport, pump};
 pub use outbox::{Lane, Outbox};
+pub use pace::{Pace, Rhythm};
 pub use rng::Rng;
 pub use timers::Timers;

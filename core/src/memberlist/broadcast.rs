@@ -24,18 +24,29 @@ struct Entry<K> {
     transmits: u32,
 }
 
-/// What one [`BroadcastQueue::take`] may fill.
+/// What one [`BroadcastQueue::take`] may fill, and how it counts.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget {
+pub struct Budget<F> {
     /// Bytes that may be used.
     pub limit: usize,
     /// What a message of a given length costs beyond its own bytes. Must not fall as the length grows.
-    pub overhead: fn(usize) -> usize,
+    pub overhead: F,
+    /// A message is dropped once it has been sent so often, at least once.
+    pub transmits: u32,
+    /// Only messages sent fewer times than this are taken.
+    pub below: u32,
+    /// As how many times this one counts.
+    pub weight: u32,
 }
 
-impl Budget {
+impl<F: Fn(usize) -> usize> Budget<F> {
+    /// Room for any message, each counted as sent once.
+    pub fn new(limit: usize, overhead: F, transmits: u32) -> Self {
+        Self { limit, overhead, transmits, below: u32::MAX, weight: 1 }
+    }
+
     /// What a message of `len` bytes uses up.
-    pub fn cost(&self, len: usize) -> usize {
+    fn cost(&self, len: usize) -> usize {
         len + (self.overhead)(len)
     }
 
@@ -57,11 +68,19 @@ pub struct BroadcastQueue<K> {
     by_key: HashMap<K, u64>,
     last_id: u64,
     bytes: usize,
+    unsent: usize,
 }
 
 impl<K> Default for BroadcastQueue<K> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), order: BTreeSet::new(), by_key: HashMap::new(), last_id: 0, bytes: 0 }
+        Self {
+            entries: HashMap::new(),
+            order: BTreeSet::new(),
+            by_key: HashMap::new(),
+            last_id: 0,
+            bytes: 0,
+            unsent: 0,
+        }
     }
 }
 
@@ -77,6 +96,7 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         }
         self.order.insert((0, Reverse(bytes.len()), Reverse(id)));
         self.bytes += bytes.len();
+        self.unsent += bytes.len();
         self.entries.insert(id, Entry { key, bytes, transmits: 0 });
         BroadcastId(id)
     }
@@ -96,33 +116,47 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         self.entries.get(self.by_key.get(key)?).map(|entry| &entry.bytes)
     }
 
-    /// Appends to `into` the messages that fit `budget`, each counted as sent once and dropped for good after
-    /// `transmit_limit` times (at least once). Returns the bytes of the budget used.
-    pub fn take(&mut self, budget: Budget, transmit_limit: u32, into: &mut Vec<Bytes>) -> usize {
+    /// Appends to `into` the messages that fit `budget`; none is taken twice. Returns the bytes of the budget used.
+    pub fn take<F: Fn(usize) -> usize>(&mut self, budget: &Budget<F>, into: &mut Vec<Bytes>) -> usize {
         let mut used = 0;
         let mut again = Vec::new();
         let mut from: Place = (0, Reverse(usize::MAX), Reverse(u64::MAX));
         while let Some(longest) = budget.longest(budget.limit.saturating_sub(used)) {
             from = from.max((from.0, Reverse(longest), Reverse(u64::MAX)));
             let Some(&place) = self.order.range(from..).next() else { break };
+            if place.0 >= budget.below {
+                break;
+            }
             if place.1.0 > longest {
                 from = (place.0, Reverse(longest), Reverse(u64::MAX));
                 continue;
             }
             from = place;
-            self.order.remove(&place);
-            let Some(entry) = self.entries.get_mut(&place.2.0) else { continue };
-            used += budget.cost(entry.bytes.len());
-            into.push(entry.bytes.clone());
-            entry.transmits += 1;
-            if entry.transmits < transmit_limit {
-                again.push((entry.transmits, place.1, place.2));
-            } else {
-                self.forget(place.2.0);
-            }
+            let Some(bytes) = self.count_sent(place, budget.transmits, budget.weight, &mut again) else {
+                continue;
+            };
+            used += budget.cost(bytes.len());
+            into.push(bytes);
         }
         self.order.extend(again);
         used
+    }
+
+    /// Takes a message out of the order; notes where it goes back to, or drops it for good.
+    fn count_sent(&mut self, at: Place, limit: u32, weight: u32, again: &mut Vec<Place>) -> Option<Bytes> {
+        self.order.remove(&at);
+        let entry = self.entries.get_mut(&at.2.0)?;
+        let bytes = entry.bytes.clone();
+        if entry.transmits == 0 {
+            self.unsent -= bytes.len();
+        }
+        entry.transmits = entry.transmits.saturating_add(weight);
+        if entry.transmits < limit {
+            again.push((entry.transmits, at.1, at.2));
+        } else {
+            self.forget(at.2.0);
+        }
+        Some(bytes)
     }
 
     /// Drops from the end of the order until at most `keep` are left; returns how many went.
@@ -155,6 +189,16 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         self.bytes
     }
 
+    /// Bytes of the messages never sent.
+    pub fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    /// How often the message that was sent least has been sent.
+    pub fn least_sent(&self) -> Option<u32> {
+        self.order.first().map(|place| place.0)
+    }
+
     /// The messages waiting, in the order they would be taken.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
         self.order.iter().filter_map(|place| self.entries.get(&place.2.0)).map(|entry| &entry.bytes)
@@ -163,6 +207,7 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
     fn remove(&mut self, id: u64) {
         if let Some(entry) = self.entries.remove(&id) {
             self.bytes -= entry.bytes.len();
+            self.unsent -= if entry.transmits == 0 { entry.bytes.len() } else { 0 };
             self.order.remove(&(entry.transmits, Reverse(entry.bytes.len()), Reverse(id)));
         }
     }
@@ -170,6 +215,7 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
     fn forget(&mut self, id: u64) {
         let Some(entry) = self.entries.remove(&id) else { return };
         self.bytes -= entry.bytes.len();
+        self.unsent -= if entry.transmits == 0 { entry.bytes.len() } else { 0 };
         if let Some(key) = entry.key
             && self.by_key.get(&key) == Some(&id)
         {

@@ -244,6 +244,7 @@ impl Memberlist {
         record.member.incarnation = self.incarnation;
         let alive = encoded(|out| own_alive(&record.member).encode(out));
         self.broadcasts.push(Some(Topic::Refutation), alive);
+        self.hurry_gossip();
     }
 
     /// Moves the own incarnation past `seen`. It never wraps.
@@ -287,6 +288,7 @@ impl Memberlist {
     }
 
     pub(super) fn queue(&mut self, topic: Topic, encode: impl FnOnce(&mut Vec<u8>)) -> super::BroadcastId {
+        self.hurry_gossip();
         self.broadcasts.push(Some(topic), encoded(encode))
     }
 }

@@ -83,10 +83,13 @@ pub struct Config {
     pub disable_stream_pings: bool,
     /// One more than the worst health score.
     pub awareness_max_multiplier: u32,
-    /// Time between gossip rounds; zero turns gossip off.
+    /// The longest time between gossip rounds while there is something to tell: what is new is told at once and
+    /// repeated after shorter pauses first. Zero turns gossip off.
     pub gossip_interval: Duration,
     /// Members told in one gossip round.
     pub gossip_nodes: usize,
+    /// Bytes a second spent on gossip, averaged over some moments; 0 counts as 1.
+    pub gossip_rate: u64,
     /// How long a dead member is still told of things, and remembered.
     pub gossip_to_the_dead_time: Duration,
     /// How long a name stays with a dead member's address; zero: for ever.
@@ -131,6 +134,7 @@ impl Config {
             awareness_max_multiplier: 8,
             gossip_interval: Duration::from_millis(200),
             gossip_nodes: 3,
+            gossip_rate: 256 << 10,
             gossip_to_the_dead_time: Duration::from_secs(30),
             dead_node_reclaim_time: Duration::ZERO,
             packet_size: 1400,

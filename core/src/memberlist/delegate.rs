@@ -17,8 +17,14 @@ pub trait Delegate {
         Bytes::new()
     }
 
-    /// Appends broadcasts to ride on a packet: each costs its length and `overhead`, together at most `limit`.
-    fn broadcasts(&mut self, _overhead: usize, _limit: usize, _into: &mut Vec<Bytes>) {}
+    /// Appends broadcasts to ride on a packet.
+    fn broadcasts(&mut self, _room: Room, _into: &mut Vec<Bytes>) {}
+
+    /// If broadcasts wait: how often the one that was sent least has been sent. Who queues a new one also calls
+    /// [`super::Memberlist::hurry_gossip`].
+    fn least_sent(&self) -> Option<u32> {
+        None
+    }
 
     /// A user message arrived, by packet or by stream.
     fn message(&mut self, _now: Instant, _bytes: &[u8]) {}
@@ -60,6 +66,17 @@ pub trait Delegate {
 
     /// Input was dropped; the cluster goes on.
     fn rejected(&mut self, _now: Instant, _from: SocketAddr, _reason: &str) {}
+}
+
+/// What a packet has left for broadcasts of the layer above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes in all.
+    pub limit: usize,
+    /// What each costs beyond its own bytes.
+    pub overhead: usize,
+    /// Only broadcasts sent fewer times than this are wanted.
+    pub below: u32,
 }
 
 /// How a request of the owner ended.

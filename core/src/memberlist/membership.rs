@@ -5,7 +5,7 @@ use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    Config, ConfigError, Delegate, Member, MemberEvent, Memberlist, Outcome, RequestId, message::Alive,
+    Config, ConfigError, Delegate, Member, MemberEvent, Memberlist, Outcome, RequestId, Room, message::Alive,
 };
 use crate::{
     Name,
@@ -137,8 +137,12 @@ impl<D: Delegate> Delegate for Watched<D> {
         self.delegate.meta()
     }
 
-    fn broadcasts(&mut self, overhead: usize, limit: usize, into: &mut Vec<Bytes>) {
-        self.delegate.broadcasts(overhead, limit, into);
+    fn broadcasts(&mut self, room: Room, into: &mut Vec<Bytes>) {
+        self.delegate.broadcasts(room, into);
+    }
+
+    fn least_sent(&self) -> Option<u32> {
+        self.delegate.least_sent()
     }
 
     fn message(&mut self, now: Instant, bytes: &[u8]) {

@@ -42,13 +42,14 @@ use std::{
 
 use bytes::Bytes;
 
+pub(crate) use self::send::LEAST_COST;
 pub use self::{
     awareness::Awareness,
     broadcast::{BroadcastId, BroadcastQueue},
     claims::MAX_META,
     config::{Cidr, Config, ConfigError},
     counters::Counters,
-    delegate::{Delegate, Outcome},
+    delegate::{Delegate, Outcome, Room},
     keyring::{KeyError, Keyring, SealError},
     member::{Member, MemberEvent, State, Versions},
     membership::{Event, Membership},
@@ -69,7 +70,7 @@ use self::{
 pub use crate::wire::msgpack::Dialect;
 use crate::{
     Name,
-    machine::{Input, Instant, Outbox, Output, Rng, StreamId, Timers},
+    machine::{Input, Instant, Outbox, Output, Pace, Rhythm, Rng, StreamId, Timers},
     wire::DecodeError,
 };
 
@@ -117,6 +118,8 @@ pub struct Memberlist {
     incarnation: u32,
     leaving: bool,
     broadcasts: BroadcastQueue<Topic>,
+    rhythm: Rhythm,
+    pace: Pace,
     probes: Probes,
     talks: BTreeMap<StreamId, Talk>,
     requests: Requests,
@@ -146,6 +149,8 @@ impl Memberlist {
             incarnation: 0,
             leaving: false,
             broadcasts: BroadcastQueue::default(),
+            rhythm: Rhythm::new(config.gossip_interval),
+            pace: Pace::new(config.gossip_rate, config.gossip_rate / 4),
             probes: Probes::default(),
             talks: BTreeMap::new(),
             requests: Requests::default(),
@@ -159,12 +164,8 @@ impl Memberlist {
 
     /// Each ticker begins at a random moment of its interval, so that nodes started together do not act together.
     fn start_tickers(&mut self, now: Instant) {
-        let Config { probe_interval, gossip_interval, push_pull_interval, .. } = self.config;
-        let tickers = [
-            (Timer::Probe, probe_interval),
-            (Timer::Gossip, gossip_interval),
-            (Timer::PushPull, push_pull_interval),
-        ];
+        let Config { probe_interval, push_pull_interval, .. } = self.config;
+        let tickers = [(Timer::Probe, probe_interval), (Timer::PushPull, push_pull_interval)];
         for (timer, interval) in tickers {
             if !interval.is_zero() {
                 let delay = self.rng.duration(interval);

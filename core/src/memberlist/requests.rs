@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::{
     BroadcastId, Delegate, Member, Memberlist, Outcome, PROTOCOL_UNDERSTOOD, State, StreamFault, Timer,
-    Topic, Versions, claims::own_alive, message::Accusation, roster::is_gone, send::user_message, talk::Role,
+    Topic, Versions, claims::own_alive, message::Accusation, roster::is_gone, send::user_message, stream,
+    talk::Role,
 };
 use crate::{
     Name,
@@ -171,21 +172,41 @@ impl Memberlist {
         }
     }
 
-    /// Sends one user message as a packet of its own; it may be lost. Whether the member is known.
-    pub fn send_best_effort(&mut self, to: &Name, bytes: &[u8]) -> bool {
-        let Some(record) = self.roster.get(to) else { return false };
-        let addr = record.member.addr;
-        let crc = self.understands_crc(to);
-        self.send(addr, &user_message(bytes), crc);
-        true
+    /// Sends one user message as a packet of its own to each of these members; it may be lost. Returns how many of
+    /// them are known.
+    pub fn send_best_effort(&mut self, to: &[Name], bytes: &[u8]) -> usize {
+        let message = user_message(bytes);
+        let mut known = 0;
+        for crc in [false, true] {
+            let addrs: Vec<SocketAddr> = to
+                .iter()
+                .filter(|name| self.understands_crc(name) == crc)
+                .filter_map(|name| self.roster.get(name).map(|record| record.member.addr))
+                .collect();
+            known += addrs.len();
+            self.send_to_all(&addrs, &message, crc);
+        }
+        known
     }
 
     /// Sends one user message over a stream of its own. Ends with [`Outcome::Sent`] once every byte has left.
-    pub fn send_reliable(&mut self, now: Instant, to: SocketAddr, bytes: Bytes) -> RequestId {
+    pub fn send_reliable(&mut self, now: Instant, to: SocketAddr, bytes: &[u8]) -> RequestId {
+        let sealed = self.seal_reliable(bytes);
+        self.deliver(now, to, sealed)
+    }
+
+    /// A user message as a stream carries it, to be delivered to one or many.
+    pub(crate) fn seal_reliable(&mut self, bytes: &[u8]) -> Bytes {
+        let message = stream::user_message(bytes, self.config.dialect);
+        stream::seal_stream(&self.security, &message, true, &mut self.rng)
+    }
+
+    /// Sends what [`Memberlist::seal_reliable`] made. Ends with [`Outcome::Sent`].
+    pub(crate) fn deliver(&mut self, now: Instant, to: SocketAddr, sealed: Bytes) -> RequestId {
         let now = self.advance(now);
         let request = self.requests.next();
         let deadline = now + self.config.stream_timeout;
-        self.dial(Endpoint::Addr(to), Role::Deliver { request, message: bytes }, deadline);
+        self.dial(Endpoint::Addr(to), Role::Deliver { request, sealed }, deadline);
         request
     }
 }

@@ -66,7 +66,7 @@ pub(super) enum Role {
     /// Ping a node that does not answer packets.
     Ping { seq: u32, target: Name },
     /// Deliver one message.
-    Deliver { request: RequestId, message: bytes::Bytes },
+    Deliver { request: RequestId, sealed: bytes::Bytes },
     /// Nothing more: wait until both sides have ended.
     Over,
 }
@@ -179,14 +179,13 @@ impl Memberlist {
                 let (seq, target) = (*seq, target.clone());
                 encoded(|out| self.ping(seq, &target).encode(out)).into()
             }
-            Role::Deliver { message, .. } => stream::user_message(message, self.config.dialect),
+            Role::Deliver { sealed, .. } => {
+                talk.lane.write(&mut self.out, sealed.clone());
+                return talk.lane.finish(&mut self.out);
+            }
             Role::Serve | Role::Over => return,
         };
-        let delivers = self.talks.get(&id).is_some_and(|talk| matches!(talk.role, Role::Deliver { .. }));
         self.write(id, &message, true);
-        if delivers && let Some(talk) = self.talks.get_mut(&id) {
-            talk.lane.finish(&mut self.out);
-        }
     }
 
     fn write(&mut self, id: StreamId, message: &[u8], dialling: bool) {

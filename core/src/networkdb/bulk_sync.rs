@@ -1,17 +1,21 @@
 //! Bulk syncs: all rows of the common networks, in parts, asked for and answered. Source: `bulkSync` in
 //! `cluster.go`.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    net::SocketAddr,
+    ops::RangeInclusive,
+};
 
 use super::{
     Event, Warning,
     message::{
-        BulkSync, CREATE, DELETE, Encode, JOIN, Kind, LEAVE, NetworkEvent, Repeated, TableEvent,
-        part_overhead, put_part, wrap,
+        BulkSync, CREATE, DELETE, Encode, JOIN, Kind, LEAVE, NetworkEvent, Repeated, TableEvent, put_part,
+        wrap,
     },
     network::CatchUp,
     node::{Node, Standing},
-    table::{Entry, EntryKey},
+    rows::{EntryKey, Stored},
     tables::{Context, Purpose, Tables, Timer, Todo},
     watch::Filter,
 };
@@ -21,11 +25,32 @@ use crate::{Name, machine::Instant, memberlist::RequestId};
 #[derive(Debug)]
 pub(super) struct Sync {
     peer: Name,
+    addr: SocketAddr,
     /// Any sync of the peer with a greater time ends the wait.
     time: u64,
-    /// Parts not yet handed over.
-    unsent: usize,
+    networks: Vec<Name>,
+    /// The rows still to be sent.
+    walk: Walk,
     reason: Reason,
+    /// Time of the first part that came in answer; later parts have the same.
+    answer: Option<u64>,
+}
+
+/// How far a bulk sync has come.
+#[derive(Debug, Default)]
+struct Walk {
+    legs: VecDeque<Leg>,
+    /// The last row sent of the first leg.
+    behind: Option<EntryKey>,
+    /// Whether the last part has been handed over.
+    over: bool,
+}
+
+/// The rows of one network written in a span of time.
+#[derive(Debug)]
+struct Leg {
+    filter: Filter,
+    times: RangeInclusive<u64>,
 }
 
 /// Why there is a bulk sync.
@@ -35,54 +60,120 @@ enum Reason {
     Join(Name),
     /// It is time: who to try in this network if this one cannot be reached.
     Periodic(Name, Vec<Name>),
-    /// The node is back.
+    /// The node is back, or has missed something.
     Return,
-    /// The peer asked.
-    Answer,
+    /// The peer asked, at this time of its clock.
+    Answer(u64),
 }
+
+impl Sync {
+    /// Whether an answer is waited for.
+    fn asks(&self) -> bool {
+        !matches!(self.reason, Reason::Answer(_))
+    }
+
+    /// Whether all is sent and nothing waited for. That of a join stays until its time is over, to know the
+    /// further parts of its answer.
+    fn is_over(&self) -> bool {
+        self.walk.over
+            && match self.reason {
+                Reason::Answer(_) => true,
+                Reason::Join(_) => false,
+                Reason::Periodic(..) | Reason::Return => self.answer.is_some(),
+            }
+    }
+}
+
+/// The order in which rows are sent: to a peer that asks, first those written since, which it cannot have.
+fn legs(networks: &[Name], reason: &Reason) -> VecDeque<Leg> {
+    let spans = match reason {
+        Reason::Answer(time) if *time < u64::MAX => vec![*time + 1..=u64::MAX, 0..=*time],
+        _ => vec![0..=u64::MAX],
+    };
+    let leg = |network: &Name, times| Leg { filter: Filter::network(network.clone()), times };
+    spans
+        .into_iter()
+        .flat_map(|times| networks.iter().map(move |network| leg(network, times.clone())))
+        .collect()
+}
+
+/// A bulk sync asked for by a node that is not yet known.
+#[derive(Debug)]
+pub(super) struct Question {
+    since: Instant,
+    /// The asker's table clock.
+    time: u64,
+    asked: Vec<Name>,
+}
+
+/// Nodes a join asks at one time.
+const ASKED_AT_ONCE: usize = 3;
 
 /// A join of a network that is not over.
 #[derive(Debug)]
 pub(super) struct JoinWait {
-    /// Whom to tell, until told.
-    pub(super) request: Option<RequestId>,
+    pub(super) request: RequestId,
+    untried: Vec<Name>,
     outstanding: usize,
 }
 
 impl Tables {
-    /// Syncs with all nodes of a network at once. The first answer ends the join.
+    /// Asks a few nodes of a network at once; the first that begins to answer ends the join.
     pub(super) fn sync_after_join(&mut self, now: Instant, network: &Name, request: RequestId) {
-        let peers: Vec<Name> =
-            self.networks.peers(network).iter().filter(|peer| **peer != self.name).cloned().collect();
+        let untried = self.draw_peers(network, usize::MAX);
         if let Some(own) = self.networks.own_mut(network) {
-            own.catch_up = if peers.is_empty() { CatchUp::Alone } else { CatchUp::Done };
+            own.catch_up = if untried.is_empty() { CatchUp::Alone } else { CatchUp::Done };
         }
-        self.joins.insert(network.clone(), JoinWait { request: Some(request), outstanding: 1 + peers.len() });
-        for peer in peers {
+        if untried.is_empty() {
+            self.timers.set(Timer::CatchUp, now + self.config.gossip_interval);
+        }
+        self.joins.insert(network.clone(), JoinWait { request, untried, outstanding: 0 });
+        self.ask_for_join(now, network);
+    }
+
+    fn ask_for_join(&mut self, now: Instant, network: &Name) {
+        while let Some(join) = self.joins.get_mut(network).filter(|join| join.outstanding < ASKED_AT_ONCE) {
+            let Some(peer) = join.untried.pop() else { break };
+            join.outstanding += 1;
             let common = self.common_networks(&peer);
-            if !self.start_sync(now, &peer, &common, Reason::Join(network.clone())) {
-                self.join_progress(network, false);
+            if !self.start_sync(now, &peer, &common, Reason::Join(network.clone()))
+                && let Some(join) = self.joins.get_mut(network)
+            {
+                join.outstanding -= 1;
             }
         }
-        self.join_progress(network, false);
+        if self.joins.get(network).is_some_and(|join| join.outstanding == 0) {
+            self.join_over(network, 0);
+        }
     }
 
     /// One of the syncs of a join is over.
-    fn join_progress(&mut self, network: &Name, answered: bool) {
+    fn join_progress(&mut self, now: Instant, network: &Name, answered: bool) {
         let Some(join) = self.joins.get_mut(network) else { return };
         join.outstanding = join.outstanding.saturating_sub(1);
-        if answered || join.outstanding == 0 {
-            if let Some(own) = self.networks.own_mut(network) {
-                own.in_sync = true;
-            }
-            self.end_join(network, usize::from(answered));
+        if answered {
+            self.join_over(network, 1);
+        } else {
+            self.ask_for_join(now, network);
         }
+    }
+
+    fn join_over(&mut self, network: &Name, synced: usize) {
+        if let Some(own) = self.networks.own_mut(network) {
+            own.in_sync = true;
+        }
+        self.end_join(network, synced);
     }
 
     /// Syncs with a node that was failed.
     pub(super) fn sync_after_return(&mut self, now: Instant, node: &Name) {
         let common = self.common_networks(node);
         self.start_sync(now, node, &common, Reason::Return);
+    }
+
+    /// Syncs with a node to which news could not be sent.
+    pub(super) fn sync_missed(&mut self, now: Instant, node: &Name) {
+        self.sync_after_return(now, node);
     }
 
     /// Asks for the rows of networks that were joined before any other of their nodes was known.
@@ -103,6 +194,9 @@ impl Tables {
             if let Some(own) = self.networks.own_mut(&network) {
                 own.catch_up = next;
             }
+        }
+        if self.networks.owns().any(|(_, own)| own.catch_up != CatchUp::Done) {
+            self.timers.set(Timer::CatchUp, now + self.config.gossip_interval);
         }
     }
 
@@ -143,66 +237,91 @@ impl Tables {
             .collect()
     }
 
-    /// Sends a bulk sync. `false`: the node is unknown, or too many are under way.
+    /// Begins a bulk sync. `false`: the node is unknown, or too many are under way.
     fn start_sync(&mut self, now: Instant, peer: &Name, networks: &[Name], reason: Reason) -> bool {
         let standing = self.nodes.standing(peer);
         if !matches!(standing, Some(Standing::Active | Standing::Failed)) {
             return false;
         }
-        let Some(node) = self.nodes.get(peer).cloned() else { return false };
+        let Some(node) = self.nodes.get(peer) else { return false };
         if self.syncs.len() >= self.config.limits.syncs {
             self.counters.syncs_dropped += 1;
             return false;
         }
-        let time = self.table_clock.increment();
-        let asks = !matches!(reason, Reason::Answer);
-        let parts = self.parts_for(peer, &node, networks);
+        let (addr, time) = (node.addr, self.table_clock.increment());
         self.last_sync += 1;
         let id = self.last_sync;
-        let unsent = parts.len();
-        for (place, payload) in parts.into_iter().enumerate() {
-            let unsolicited = asks && place + 1 == unsent;
-            let message = BulkSync {
-                time,
-                unsolicited,
-                node: &self.name,
-                networks: Repeated::default(),
-                payload: &payload,
-            };
-            let bytes = wrap(Kind::BulkSync, &message.write(networks.iter().map(Name::as_bytes)));
-            self.todo.push_back(Todo::Reliable(node.addr, bytes.into(), Purpose::Sync(id)));
-        }
+        let walk = Walk { legs: legs(networks, &reason), ..Walk::default() };
+        let sync =
+            Sync { peer: peer.clone(), addr, time, networks: networks.to_vec(), walk, reason, answer: None };
         self.counters.syncs_sent += 1;
-        self.syncs.insert(id, Sync { peer: peer.clone(), time, unsent, reason });
-        self.timers.set(Timer::Sync(id), now + self.config.bulk_sync_timeout);
+        self.syncs.insert(id, sync);
+        self.send_part(now, id);
         true
     }
 
-    /// The payloads of a bulk sync. Parts may be taken in any order, so each begins with the network events, for
-    /// those nodes that take them.
-    fn parts_for(&self, peer: &Name, node: &Node, networks: &[Name]) -> Vec<Vec<u8>> {
-        let mut head = Vec::new();
-        if node.takes_networks() {
-            for network in networks {
-                self.put_attachments(network, peer, &mut head);
+    /// Sends the next part; the one after it follows when this one has been handed over.
+    fn send_part(&mut self, now: Instant, id: u64) {
+        let Some(mut sync) = self.syncs.remove(&id) else { return };
+        let payload = self.next_part(&mut sync);
+        let asks = !matches!(sync.reason, Reason::Answer(_));
+        let message = BulkSync {
+            time: sync.time,
+            unsolicited: asks && sync.walk.over,
+            node: &self.name,
+            networks: Repeated::default(),
+            payload: &payload,
+        };
+        let bytes = wrap(Kind::BulkSync, &message.write(sync.networks.iter().map(Name::as_bytes)));
+        self.todo.push_back(Todo::Reliable(vec![(sync.addr, Purpose::Sync(id))], bytes.into()));
+        self.syncs.insert(id, sync);
+        self.timers.set(Timer::Sync(id), now + self.config.bulk_sync_timeout);
+    }
+
+    /// The payload of the next part. Parts may be taken in any order, so each begins with the network events, for
+    /// those nodes that take them. The peer's own rows are left out: it would not take them.
+    fn next_part(&self, sync: &mut Sync) -> Vec<u8> {
+        let mut part = Vec::new();
+        if self.nodes.get(&sync.peer).is_some_and(Node::takes_networks) {
+            for network in &sync.networks {
+                self.put_attachments(network, &sync.peer, &mut part);
             }
         }
-        let (mut parts, mut part, mut event) = (Vec::new(), head.clone(), Vec::new());
-        for network in networks {
-            for (key, entry) in self.rows.iter(&Filter::network(network.clone())) {
-                event.clear();
-                table_event(&key, entry).encode(&mut event);
-                let message = wrap(Kind::TableEvent, &event);
-                let full =
-                    part.len() + message.len() + part_overhead(message.len()) > self.config.bulk_sync_part;
-                if full && part.len() > head.len() {
-                    parts.push(wrap(Kind::Compound, &std::mem::replace(&mut part, head.clone())));
-                }
-                put_part(&mut part, &message);
+        let full = part.len() + self.config.bulk_sync_part;
+        while let Some(leg) = sync.walk.legs.front() {
+            let behind = sync.walk.behind.take();
+            sync.walk.behind = self.fill(leg, &sync.peer, behind, full, &mut part);
+            if sync.walk.behind.is_some() {
+                return wrap(Kind::Compound, &part);
             }
+            sync.walk.legs.pop_front();
         }
-        parts.push(wrap(Kind::Compound, &part));
-        parts
+        sync.walk.over = true;
+        wrap(Kind::Compound, &part)
+    }
+
+    /// Appends rows of a leg, at least one, until there are no more; or returns the last one before `part` is full.
+    fn fill(
+        &self,
+        leg: &Leg,
+        peer: &Name,
+        behind: Option<EntryKey>,
+        full: usize,
+        part: &mut Vec<u8>,
+    ) -> Option<EntryKey> {
+        let rows = self.rows.iter(&leg.filter, behind.as_ref());
+        let mut last: Option<Stored<'_>> = None;
+        for row in rows.filter(|row| row.entry.owner() != peer && leg.times.contains(&row.entry.time())) {
+            let event = self.event_of(row);
+            if part.len() + event.part_len() > full
+                && let Some(last) = last
+            {
+                return Some(last.entry_key());
+            }
+            event.put_part(part);
+            last = Some(row);
+        }
+        None
     }
 
     fn put_attachments(&self, network: &Name, peer: &Name, out: &mut Vec<u8>) {
@@ -223,8 +342,8 @@ impl Tables {
             return;
         }
         self.counters.syncs_received += 1;
-        self.receive(now, sync.payload, Context { bulk: true, depth: context.depth + 1 });
-        self.resolve(sync.node, sync.time);
+        let known = self.resolve(now, sync.node, sync.time);
+        self.receive(now, sync.payload, Context { bulk: true, known, depth: context.depth + 1 });
         for network in sync.networks.iter() {
             if let Some(own) = self.networks.own_mut(network) {
                 own.catch_up = CatchUp::Done;
@@ -236,40 +355,56 @@ impl Tables {
         let asked: BTreeSet<&[u8]> = sync.networks.iter().take(self.config.limits.attachments).collect();
         let asked: Vec<Name> = asked.into_iter().map(|network| self.networks.name(network)).collect();
         match self.nodes.entry(sync.node).map(|(name, _)| name.clone()) {
-            Some(peer) => drop(self.start_sync(now, &peer, &asked, Reason::Answer)),
-            None => self.answer_later(now, Name::from(sync.node), asked),
+            Some(peer) => drop(self.start_sync(now, &peer, &asked, Reason::Answer(sync.time))),
+            None => {
+                self.answer_later(now, Name::from(sync.node), Question { since: now, time: sync.time, asked })
+            }
         }
     }
 
     /// A node can ask before the news of it has come: its answer waits for that news.
-    fn answer_later(&mut self, now: Instant, peer: Name, asked: Vec<Name>) {
+    fn answer_later(&mut self, now: Instant, peer: Name, question: Question) {
         let oldest = now.before(self.config.bulk_sync_timeout);
-        self.unanswered.retain(|_, (since, _)| *since >= oldest);
+        self.unanswered.retain(|_, question| question.since >= oldest);
         if self.unanswered.len() >= self.config.limits.syncs {
             self.counters.syncs_dropped += 1;
             return;
         }
-        self.unanswered.insert(peer, (now, asked));
+        self.unanswered.insert(peer, question);
     }
 
     /// The news of a node has come.
     pub(super) fn answer_now(&mut self, now: Instant, peer: &Name) {
-        let Some((since, asked)) = self.unanswered.remove(peer) else { return };
+        let Some(Question { since, time, asked }) = self.unanswered.remove(peer) else { return };
         if now.since(since) <= self.config.bulk_sync_timeout {
-            self.start_sync(now, peer, &asked, Reason::Answer);
+            self.start_sync(now, peer, &asked, Reason::Answer(time));
         }
     }
 
-    /// Ends the waits for `peer` that began before `time`.
-    fn resolve(&mut self, peer: &[u8], time: u64) {
-        let over = self.syncs.iter().filter(|(_, sync)| sync.peer.as_bytes() == peer && sync.time < time);
-        let asked = over.filter(|(_, sync)| !matches!(sync.reason, Reason::Answer));
-        let over: Vec<u64> = asked.map(|(id, _)| *id).collect();
-        for id in over {
-            if let Some(Reason::Join(network)) = self.end_sync(id).map(|sync| sync.reason) {
-                self.join_progress(&network, true);
+    /// Ends the waits for `peer` that began before `time`. Whether this is part of the answer to a join: such rows
+    /// are known to all others.
+    fn resolve(&mut self, now: Instant, peer: &[u8], time: u64) -> bool {
+        let of_peer = self.syncs.iter_mut().filter(|(_, sync)| sync.peer.as_bytes() == peer && sync.asks());
+        let mut joins = Vec::new();
+        let mut part_of_join = false;
+        for (_, sync) in of_peer.filter(|(_, sync)| sync.time < time) {
+            let first = sync.answer.is_none();
+            let answer = *sync.answer.get_or_insert(time);
+            if let Reason::Join(network) = &sync.reason
+                && answer == time
+            {
+                part_of_join = true;
+                joins.extend(first.then(|| network.clone()));
             }
         }
+        for network in joins {
+            self.join_progress(now, &network, true);
+        }
+        let over = self.syncs.iter().filter(|(_, sync)| sync.is_over() && sync.peer.as_bytes() == peer);
+        for id in over.filter(|(_, sync)| sync.asks()).map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.end_sync(id);
+        }
+        part_of_join
     }
 
     fn end_sync(&mut self, id: u64) -> Option<Sync> {
@@ -279,43 +414,45 @@ impl Tables {
 
     /// A part was handed over, or could not be.
     pub(super) fn part_sent(&mut self, now: Instant, id: u64, sent: bool) {
-        let Some(sync) = self.syncs.get_mut(&id) else { return };
-        sync.unsent = sync.unsent.saturating_sub(1);
+        let Some(sync) = self.syncs.get(&id) else { return };
         if sent {
-            if sync.unsent == 0 && matches!(sync.reason, Reason::Answer) {
+            if !sync.walk.over {
+                self.send_part(now, id);
+            } else if sync.is_over() {
                 self.end_sync(id);
             }
             return;
         }
         self.counters.syncs_failed += 1;
         match self.end_sync(id).map(|sync| sync.reason) {
-            Some(Reason::Join(network)) => self.join_progress(&network, false),
+            Some(Reason::Join(network)) => self.join_progress(now, &network, false),
             Some(Reason::Periodic(network, others)) => drop(self.try_peers(now, network, others)),
             _ => {}
         }
     }
 
     /// Nobody answered in time. What the peer sends later is taken all the same.
-    pub(super) fn sync_timed_out(&mut self, id: u64) {
-        let Some(sync) = self.end_sync(id) else { return };
+    pub(super) fn sync_timed_out(&mut self, now: Instant, id: u64) {
+        let Some(sync) = self.end_sync(id).filter(|sync| sync.answer.is_none()) else { return };
         self.counters.syncs_timed_out += 1;
         self.tell(Event::Warning(Warning::BulkSyncTimedOut(sync.peer)));
         if let Reason::Join(network) = sync.reason {
-            self.join_progress(&network, false);
+            self.join_progress(now, &network, false);
         }
     }
-}
 
-/// A row as a bulk sync carries it: never as an update.
-fn table_event<'a>(key: &'a EntryKey, entry: &'a Entry) -> TableEvent<'a> {
-    TableEvent {
-        kind: if entry.deleting { DELETE } else { CREATE },
-        time: entry.time,
-        node: &entry.owner,
-        network: &key.network,
-        table: &key.table,
-        key: &key.key,
-        value: &entry.value,
-        residual: entry.residual(),
+    /// A row as a bulk sync carries it: never as an update.
+    fn event_of<'a>(&self, stored: Stored<'a>) -> TableEvent<'a> {
+        let Stored { network, table, entry } = stored;
+        TableEvent {
+            kind: if entry.is_tombstone() { DELETE } else { CREATE },
+            time: entry.time(),
+            node: entry.owner(),
+            network,
+            table,
+            key: entry.key(),
+            value: entry.value(),
+            residual: self.rows.residual(entry),
+        }
     }
 }

@@ -16,12 +16,17 @@ pub struct Config {
     pub memberlist: memberlist::Config,
     /// What memberlist carries for us: the first byte is the feature level others read.
     pub meta: Bytes,
-    /// Time between rounds of table gossip.
+    /// The longest time between rounds of table gossip while there is something to tell: what is new is told at
+    /// once and repeated after shorter pauses first.
     pub gossip_interval: Duration,
     /// Members of a network told in one round.
     pub gossip_nodes: usize,
     /// Packets a network may fill in one round.
     pub gossip_packets: usize,
+    /// Bytes a second spent on table gossip by packets, averaged over some moments; 0 counts as 1.
+    pub gossip_rate: u64,
+    /// Bytes of news in one network from which on it goes by streams.
+    pub drain_from: usize,
     /// Time between bulk syncs.
     pub bulk_sync_interval: Duration,
     /// How long an answer to a bulk sync is waited for.
@@ -95,7 +100,7 @@ impl Default for Limits {
             row_bytes: 1 << 30,
             relay_queue: 65_536,
             cluster_queue: 65_536,
-            bulk_relay: 500,
+            bulk_relay: 65_536,
             syncs: 4_096,
             events: 4_096,
             watch_queue: 16_384,
@@ -117,6 +122,8 @@ impl Config {
             gossip_interval: Duration::from_millis(200),
             gossip_nodes: 3,
             gossip_packets: 8,
+            gossip_rate: 256 << 10,
+            drain_from: 32 << 10,
             bulk_sync_interval: Duration::from_secs(30),
             bulk_sync_timeout: Duration::from_secs(30),
             bulk_sync_part: 1 << 20,

@@ -4,13 +4,17 @@ use bytes::Bytes;
 
 use super::{
     EntryError, Event, NetworkError,
-    message::{CREATE, DELETE, Encode, JOIN, Kind, LEAVE, TableEvent, UPDATE, wrap},
+    message::{CREATE, DELETE, JOIN, LEAVE, TableEvent, UPDATE},
     network::Attachment,
-    table::{Entry, EntryKey, OwnerFailed, Row, RowState, nanos},
+    rows::{Draft, Entry, EntryKey, Held, Place, Row, RowState, Stored, nanos},
     tables::Tables,
     watch::{Change, Filter, WatchId},
 };
-use crate::{Name, machine::Instant, memberlist::RequestId};
+use crate::{
+    Name,
+    machine::{Instant, Rhythm},
+    memberlist::RequestId,
+};
 
 /// What else a message around a row needs: envelopes, network names and times of a bulk sync.
 const AROUND_ROW: usize = 512;
@@ -21,7 +25,7 @@ impl Tables {
         if self.state_of(key) == Some(RowState::Live) {
             return Err(EntryError::Exists(key.clone()));
         }
-        self.write(key, value, CREATE)
+        self.write(key, &value, CREATE)
     }
 
     /// Writes a row that is there.
@@ -29,7 +33,7 @@ impl Tables {
         if self.state_of(key) != Some(RowState::Live) {
             return Err(EntryError::Absent(key.clone()));
         }
-        self.write(key, value, UPDATE)
+        self.write(key, &value, UPDATE)
     }
 
     /// Makes a row a tombstone.
@@ -37,16 +41,18 @@ impl Tables {
         if self.state_of(key) != Some(RowState::Live) {
             return Err(EntryError::Missing(key.clone()));
         }
-        let value = self.entry(key).map(|entry| entry.value.clone()).unwrap_or_default();
-        self.write(key, value, DELETE)
+        let value = self.rows.get(key.place()).map(Entry::shared_value).unwrap_or_default();
+        self.write(key, &value, DELETE)
     }
 
     /// Reads a row.
     pub fn get_entry(&self, key: &EntryKey) -> Result<Row, EntryError> {
-        let entry = self.entry(key).ok_or_else(|| EntryError::NotFound(key.clone()))?;
-        let failed = self.nodes.is_failed(&entry.owner);
-        match entry.state(failed) {
-            RowState::Live => Ok(entry.row(key, failed)),
+        let entry = self.rows.get(key.place()).ok_or_else(|| EntryError::NotFound(key.clone()))?;
+        match entry.state() {
+            RowState::Live => {
+                let EntryKey { network, table, .. } = key;
+                Ok(self.rows.row(Stored { network, table, entry }))
+            }
             RowState::Hidden => Err(EntryError::Hidden(key.clone())),
             RowState::Deleted => Err(EntryError::Deleted(key.clone())),
         }
@@ -54,60 +60,52 @@ impl Tables {
 
     /// Rows, live and not, by network, table and key.
     pub fn rows(&self, filter: &Filter) -> Vec<Row> {
-        let rows = self.rows.iter(filter);
-        rows.map(|(key, entry)| entry.row(&key, self.nodes.is_failed(&entry.owner))).collect()
-    }
-
-    fn entry(&self, key: &EntryKey) -> Option<&Entry> {
-        self.rows.get(&key.network, &key.table, &key.key)
+        self.rows.iter(filter, None).map(|stored| self.rows.row(stored)).collect()
     }
 
     fn state_of(&self, key: &EntryKey) -> Option<RowState> {
-        self.entry(key).map(|entry| entry.state(self.nodes.is_failed(&entry.owner)))
+        self.rows.get(key.place()).map(Entry::state)
     }
 
-    fn write(&mut self, key: &EntryKey, value: Bytes, kind: i32) -> Result<(), EntryError> {
-        let key = self.rows.name(&key.network, &key.table, &key.key);
+    fn write(&mut self, key: &EntryKey, value: &[u8], kind: i32) -> Result<(), EntryError> {
+        let at = key.place();
         let limit = self.config.limits.stream_message;
-        let size = self.event(&key, &value, u64::MAX, kind, 0).max_len() + key.network.len() + AROUND_ROW;
+        let size = self.event(at, value, u64::MAX, kind).max_len() + key.network.len() + AROUND_ROW;
         if size > limit {
             return Err(EntryError::TooLarge { size, limit });
         }
-        let deleting = kind == DELETE;
-        let reap = if deleting { nanos(self.config.reap_entry) } else { 0 };
         let time = self.table_clock.increment();
-        self.store_own(&key, Entry { owner: self.name.clone(), value, time, reap, deleting }, kind);
+        self.store_own(at, value, time, kind);
         Ok(())
     }
 
-    fn event<'a>(
-        &'a self,
-        key: &'a EntryKey,
-        value: &'a [u8],
-        time: u64,
-        kind: i32,
-        residual: i32,
-    ) -> TableEvent<'a> {
-        let EntryKey { network, table, key } = key;
+    fn event<'a>(&'a self, at: Place<'a>, value: &'a [u8], time: u64, kind: i32) -> TableEvent<'a> {
+        let Place { network, table, key } = at;
+        let residual = if kind == DELETE { self.config.reap_entry.as_secs() } else { 0 };
+        let residual = i32::try_from(residual).unwrap_or(i32::MAX);
         TableEvent { kind, time, node: &self.name, network, table, key, value, residual }
     }
 
     /// Stores an own row and queues its event. Watchers are not told what this node does itself.
-    pub(super) fn store_own(&mut self, key: &EntryKey, entry: Entry, kind: i32) {
-        let time = entry.time;
-        let event = self.event(key, &entry.value, time, kind, entry.residual()).to_bytes();
-        let before = self.entry(key).is_some_and(|old| self.nodes.is_failed(&old.owner));
-        self.apply(key, Some(entry), OwnerFailed { before, after: false });
+    pub(super) fn store_own(&mut self, at: Place<'_>, value: &[u8], time: u64, kind: i32) {
+        let bytes: Bytes = self.event(at, value, time, kind).wrapped().into();
+        let owner = self.name.clone();
+        let (state, reap) = if kind == DELETE {
+            (RowState::Deleted, nanos(self.config.reap_entry))
+        } else {
+            (RowState::Live, 0)
+        };
+        self.put(at, &Draft { owner, value, time, state, reap });
         let room = self.packet_room;
-        let Some(own) = self.networks.own_mut(&key.network) else { return };
-        let (bytes, row): (Bytes, _) =
-            (wrap(Kind::TableEvent, &event).into(), (key.table.clone(), key.key.clone()));
+        let Some(own) = self.networks.own_mut(at.network) else { return };
+        let row = (at.table.into(), at.key.into());
         if super::gossip::fits(bytes.len(), room) {
             own.oversize.remove(&row);
             own.queue.push(row, time, bytes);
         } else {
             own.oversize.insert(row, bytes);
         }
+        self.hurry(at.network);
     }
 
     /// Takes part in a network. Own state first, then the news, then a bulk sync with all its nodes at once.
@@ -121,7 +119,8 @@ impl Tables {
         if self.networks.joined(&network) {
             return Err(NetworkError::AlreadyJoined(network));
         }
-        let own = self.networks.own_or_new(network.clone());
+        let rhythm = Rhythm::new(self.config.gossip_interval);
+        let own = self.networks.own_or_new(network.clone(), rhythm);
         own.attachment = Attachment { time, ..Attachment::default() };
         own.in_sync = false;
         self.networks.add_peer(&network, &self.name);
@@ -149,22 +148,16 @@ impl Tables {
     }
 
     fn bury_rows(&mut self, network: &Name) {
-        let rows: Vec<_> = self
-            .rows
-            .iter(&Filter::network(network.clone()))
-            .map(|(key, entry)| (key, entry.clone()))
-            .collect();
-        for (key, entry) in rows {
-            let before = self.nodes.is_failed(&entry.owner);
-            let next = if entry.owner != self.name {
-                None
-            } else if entry.deleting {
-                continue;
-            } else {
+        let filter = Filter::network(network.clone());
+        let rows: Vec<Held> = self.rows.iter(&filter, None).map(|stored| stored.held()).collect();
+        for held in rows {
+            if held.entry.owner() != &self.name {
+                self.remove_and_tell(held.place());
+            } else if !held.entry.is_tombstone() {
                 let (time, reap) = (self.table_clock.increment(), nanos(self.config.reap_entry));
-                Some(Entry { time, reap, deleting: true, ..entry })
-            };
-            self.apply_and_tell(&key, next, OwnerFailed { before, after: false });
+                let tombstone = held.entry.turned(RowState::Deleted, reap);
+                self.put_and_tell(held.place(), &Draft { time, ..tombstone });
+            }
         }
     }
 
@@ -185,14 +178,14 @@ impl Tables {
             let others = nodes.with(super::Standing::Active).filter(|(node, _)| *node != name);
             others.map(|(_, node)| super::members::member_change(node.addr.ip(), true)).collect()
         };
-        watchers.next(id, rows, members, |owner| (owner != name).then(|| nodes.is_failed(owner)))
+        watchers.next(id, rows, members, |entry| entry.is_live() && entry.owner() != name)
     }
 
     /// A join of a network is over; told once.
     pub(super) fn end_join(&mut self, network: &Name, synced: usize) {
-        let Some(join) = self.joins.remove(network) else { return };
-        if let Some(request) = join.request {
-            self.done.push_back(Event::NetworkJoined { request, network: network.clone(), synced });
+        if let Some(join) = self.joins.remove(network) {
+            let (request, network) = (join.request, network.clone());
+            self.done.push_back(Event::NetworkJoined { request, network, synced });
         }
     }
 }

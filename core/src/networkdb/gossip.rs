@@ -1,14 +1,20 @@
-//! Table gossip: what changed goes to a few nodes of the network, round by round. Source: `gossip` in `cluster.go`.
+//! Table gossip: what changed goes to a few nodes of the network, at once and again. Source: `gossip` in
+//! `cluster.go`; the rounds are ours, see [`crate::machine::Rhythm`].
 
 use bytes::Bytes;
 
 use super::{
     message::{Kind, part_overhead, put_part, wrap},
-    tables::{Purpose, Tables, Todo},
+    network::Own,
+    tables::{Purpose, Tables, Timer, Todo},
 };
 use crate::{
     Name,
-    memberlist::broadcast::{Budget, transmit_limit},
+    machine::{Instant, Pace},
+    memberlist::{
+        LEAST_COST,
+        broadcast::{Budget, transmit_limit},
+    },
 };
 
 /// Whether an event of `len` bytes fits a packet that has `room` for parts.
@@ -16,60 +22,108 @@ pub(super) fn fits(len: usize, room: usize) -> bool {
     len + part_overhead(len) <= room
 }
 
+impl Own {
+    /// When the next round of this network is due, if anything waits.
+    fn due(&self, pace: &Pace) -> Option<Instant> {
+        let least = [self.queue.least_sent(), self.relay.least_sent()].into_iter().flatten().min();
+        let oversize = (!self.oversize.is_empty()).then_some(0);
+        least.into_iter().chain(oversize).min().map(|rounds| self.rhythm.due(rounds, pace))
+    }
+
+    /// Bytes of events never sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.queue.unsent() + self.relay.unsent()
+    }
+}
+
 impl Tables {
-    /// One round for every own network, those being left too.
-    pub(super) fn gossip_tables(&mut self) {
-        let waiting = self
-            .networks
-            .owns()
-            .filter(|(_, own)| !(own.queue.is_empty() && own.relay.is_empty() && own.oversize.is_empty()));
-        let networks: Vec<Name> = waiting.map(|(network, _)| network.clone()).collect();
-        for network in networks {
-            self.send_oversize(&network);
-            let queued = self.networks.own(&network).map_or(0, |own| own.queue.bytes() + own.relay.bytes());
-            let packets =
-                queued.div_ceil(self.packet_room.max(1)).clamp(1, self.config.gossip_packets.max(1));
-            for _ in 0..packets {
-                self.send_packet(&network);
-            }
+    /// Something new waits in the queues of a network.
+    pub(super) fn hurry(&mut self, network: &[u8]) {
+        let pace = self.pace;
+        let Some(own) = self.networks.own_mut(network) else { return };
+        own.rhythm.hurry();
+        let Some(due) = own.due(&pace) else { return };
+        if self.timers.get(&Timer::Gossip).is_none_or(|at| at > due) {
+            self.timers.set(Timer::Gossip, due);
         }
     }
 
-    /// One packet, the same to a few nodes. Own events first, relayed ones fill what is left.
-    fn send_packet(&mut self, network: &Name) {
+    /// A round for each own network that is due, those being left too.
+    pub(super) fn gossip_tables(&mut self, now: Instant) {
+        let due = |own: &Own| own.due(&self.pace).is_some_and(|at| at <= now);
+        let networks: Vec<Name> =
+            self.networks.owns().filter(|(_, own)| due(own)).map(|(network, _)| network.clone()).collect();
+        for network in networks {
+            let sent = self.round(now, &network);
+            if let Some(own) = self.networks.own_mut(&network) {
+                own.rhythm.done(now, sent);
+            }
+        }
+        if let Some(next) = self.networks.owns().filter_map(|(_, own)| own.due(&self.pace)).min() {
+            self.timers.set(Timer::Gossip, next);
+        }
+    }
+
+    /// Returns whether anything left a queue.
+    fn round(&mut self, now: Instant, network: &Name) -> bool {
+        self.send_oversize(network);
+        let peers = self.networks.peers(network).len();
+        let Some(own) = self.networks.own_mut(network) else { return false };
+        if peers < 2 {
+            // Nobody is there to be told, and who comes asks for all.
+            own.queue.clear();
+            own.relay.clear();
+            return true;
+        }
+        let unsent = own.unsent();
+        if unsent >= self.config.drain_from {
+            return self.drain(now, network);
+        }
+        // While there is something new only that is sent: what was sent before keeps its pauses.
+        let (waiting, below) =
+            if unsent > 0 { (unsent, 1) } else { (own.queue.bytes() + own.relay.bytes(), u32::MAX) };
+        let packets = waiting.div_ceil(self.packet_room.max(1)).clamp(1, self.config.gossip_packets.max(1));
+        (0..packets).map(|_| self.send_packet(now, network, below)).fold(false, |any, sent| any | sent)
+    }
+
+    /// One packet, the same to a few nodes.
+    fn send_packet(&mut self, now: Instant, network: &Name, below: u32) -> bool {
         let limit = self.packet_room;
-        let parts = self.take_parts(network, limit);
+        let budget = Budget { below, ..Budget::new(limit, part_overhead, self.table_limit(network)) };
+        let parts = self.take_parts(network, budget);
         if parts.is_empty() {
-            return;
+            return false;
         }
         let mut compound = Vec::with_capacity(limit);
         for part in &parts {
             put_part(&mut compound, part);
         }
         let packet = wrap(Kind::Compound, &compound);
-        for node in self.draw_peers(network, self.config.gossip_nodes) {
-            if self.nodes.is_active(&node) {
-                self.counters.gossip_packets += 1;
-                self.todo.push_back(Todo::BestEffort(node, packet.clone()));
-            }
-        }
+        let mut to = self.draw_peers(network, self.config.gossip_nodes);
+        to.retain(|node| self.nodes.is_active(node));
+        self.counters.gossip_packets += to.len() as u64;
+        self.pace.spend(now, to.len() as u64 * LEAST_COST.max(packet.len() as u64));
+        self.todo.push_back(Todo::BestEffort(to, packet));
+        true
     }
 
-    fn take_parts(&mut self, network: &Name, limit: usize) -> Vec<Bytes> {
-        let transmits = self.table_limit(network);
+    /// Own events first, relayed ones fill what is left.
+    pub(super) fn take_parts<F: Fn(usize) -> usize + Copy>(
+        &mut self,
+        network: &[u8],
+        budget: Budget<F>,
+    ) -> Vec<Bytes> {
         let mut parts = Vec::new();
         let Some(own) = self.networks.own_mut(network) else { return parts };
-        let used = own.queue.take(Budget { limit, overhead: part_overhead }, transmits, &mut parts);
-        own.relay.take(
-            Budget { limit: limit - used.min(limit), overhead: part_overhead },
-            transmits,
-            &mut parts,
-        );
+        let used = own.queue.take(&budget, &mut parts);
+        let left = Budget { limit: budget.limit.saturating_sub(used), ..budget };
+        own.relay.take(&left, &mut parts);
         own.sent += parts.len() as u64;
         parts
     }
 
-    fn table_limit(&self, network: &[u8]) -> u32 {
+    /// How often an event is sent in a network.
+    pub(super) fn table_limit(&self, network: &[u8]) -> u32 {
         transmit_limit(self.config.memberlist.retransmit_mult, self.networks.peers(network).len())
     }
 
@@ -78,11 +132,10 @@ impl Tables {
         let Some(own) = self.networks.own_mut(network) else { return };
         for (_, bytes) in std::mem::take(&mut own.oversize) {
             self.counters.oversize += 1;
-            for node in self.draw_peers(network, self.config.gossip_nodes) {
-                if let Some(node) = self.nodes.get(&node) {
-                    self.todo.push_back(Todo::Reliable(node.addr, bytes.clone(), Purpose::Oversize));
-                }
-            }
+            let to = self.draw_peers(network, self.config.gossip_nodes);
+            let to = to.iter().filter_map(|node| self.nodes.get(node));
+            let to = to.map(|node| (node.addr, Purpose::Oversize)).collect();
+            self.todo.push_back(Todo::Reliable(to, bytes));
         }
     }
 
@@ -96,12 +149,12 @@ impl Tables {
     /// Takes from both queues of a network as the vectors do: each with the whole limit.
     #[doc(hidden)]
     pub fn take_queues(&mut self, network: &[u8], overhead: usize, limit: usize) -> [Vec<Bytes>; 2] {
-        let transmits = self.table_limit(network);
+        let budget = Budget::new(limit, |_| overhead, self.table_limit(network));
         let mut taken = [Vec::new(), Vec::new()];
         if let Some(own) = self.networks.own_mut(network) {
             let [queue, relay] = &mut taken;
-            own.queue.take(super::tables::flat(limit, overhead), transmits, queue);
-            own.relay.take(super::tables::flat(limit, overhead), transmits, relay);
+            own.queue.take(&budget, queue);
+            own.relay.take(&budget, relay);
         }
         taken
     }

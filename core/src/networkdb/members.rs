@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::{
     Event,
     node::{Node, Standing},
-    table::{Entry, EntryKey, OwnerFailed, nanos},
+    rows::{Held, RowState, nanos},
     tables::Tables,
     watch::{Change, Filter, NODE_TABLE},
 };
@@ -67,12 +67,7 @@ impl Tables {
         for network in &joined {
             self.networks.add_peer(network, &member.name);
         }
-        for (key, entry) in self.rows_of(None, &member.name) {
-            if !entry.deleting {
-                let next = Some(Entry { reap: 0, ..entry });
-                self.apply_and_tell(&key, next, OwnerFailed { before: true, after: false });
-            }
-        }
+        self.turn_rows(&member.name, RowState::Live, 0);
     }
 
     /// Another name at this address is an older incarnation, unless it is alive.
@@ -117,11 +112,14 @@ impl Tables {
     fn node_failed(&mut self, name: &Name) {
         self.start_reap(name);
         self.networks.remove_peer_everywhere(name);
-        let reap = nanos(self.config.reap_entry);
-        for (key, entry) in self.rows_of(None, name) {
-            if !entry.deleting {
-                let next = Some(Entry { reap, ..entry });
-                self.apply_and_tell(&key, next, OwnerFailed { before: false, after: true });
+        self.turn_rows(name, RowState::Hidden, nanos(self.config.reap_entry));
+    }
+
+    /// Hides the rows of a node, or brings them back; tombstones stay what they are.
+    fn turn_rows(&mut self, owner: &Name, state: RowState, reap: i64) {
+        for held in self.rows_of(None, owner) {
+            if !held.entry.is_tombstone() {
+                self.put_and_tell(held.place(), &held.entry.turned(state, reap));
             }
         }
     }
@@ -144,21 +142,27 @@ impl Tables {
 
     /// Removes all rows of a node, in one network or all; watchers learn of those they saw.
     pub(super) fn drop_rows(&mut self, network: Option<&Name>, owner: &Name) {
-        let before = self.nodes.is_failed(owner);
-        for (key, _) in self.rows_of(network, owner) {
-            self.apply_and_tell(&key, None, OwnerFailed { before, after: false });
+        for held in self.rows_of(network, owner) {
+            self.remove_and_tell(held.place());
         }
     }
 
-    fn rows_of(&self, network: Option<&Name>, owner: &Name) -> Vec<(EntryKey, Entry)> {
-        let filter = Filter { network: network.cloned(), table: None };
-        let rows = self.rows.iter(&filter).filter(|(_, entry)| entry.owner == *owner);
-        rows.map(|(key, entry)| (key, entry.clone())).collect()
+    /// The rows of another node: there are none outside the networks it takes part in.
+    fn rows_of(&self, network: Option<&Name>, owner: &Name) -> Vec<Held> {
+        let all = || self.networks.of(owner).map(|(network, _)| network.clone()).collect();
+        let networks: Vec<Name> = network.map_or_else(all, |network| vec![network.clone()]);
+        let mut rows = Vec::new();
+        for network in networks {
+            let filter = Filter::network(network);
+            let found = self.rows.iter(&filter, None).filter(|stored| stored.entry.owner() == owner);
+            rows.extend(found.map(|stored| stored.held()));
+        }
+        rows
     }
 
     fn tell_member(&mut self, ip: IpAddr, here: bool) {
         let change = member_change(ip, here);
-        self.watchers.publish(&change, self.config.limits.watch_queue);
+        self.watchers.tell(&change, self.config.limits.watch_queue);
     }
 }
 

@@ -3,7 +3,8 @@
 //! Each is written in the order of its field numbers, zero values left out, as every peer does.
 
 use crate::wire::protobuf::{
-    Malformed, Reader, block_len, put_block, put_bool, put_bytes, put_int32, put_uint, put_varint, varint_len,
+    Malformed, Reader, block_len, bytes_len, int32_len, put_block, put_bool, put_bytes, put_head, put_int32,
+    put_uint, uint_len, varint_len,
 };
 
 /// What an envelope holds.
@@ -99,6 +100,9 @@ impl Encode for Gossip<'_> {
         put_bytes(out, 2, self.data);
     }
 }
+
+/// Bytes of an envelope beyond the field of its message.
+const ENVELOPE: usize = 2;
 
 /// `data` in an envelope.
 pub fn wrap(kind: Kind, data: &[u8]) -> Vec<u8> {
@@ -196,6 +200,41 @@ impl<'a> TableEvent<'a> {
             5 => table = bytes, 6 => key = bytes, 7 => value = bytes, 8 => residual = int32,
         });
         Ok(message)
+    }
+
+    /// The event in its envelope.
+    pub fn wrapped(&self) -> Vec<u8> {
+        let len = self.len();
+        let mut out = Vec::with_capacity(ENVELOPE + block_len(len));
+        self.put_wrapped(len, &mut out);
+        out
+    }
+
+    /// Appends the event, in its envelope, to a compound.
+    pub fn put_part(&self, out: &mut Vec<u8>) {
+        let len = self.len();
+        let wrapped = ENVELOPE + block_len(len);
+        put_head(out, 1, block_len(wrapped));
+        put_head(out, 1, wrapped);
+        self.put_wrapped(len, out);
+    }
+
+    /// Bytes [`TableEvent::put_part`] appends.
+    pub fn part_len(&self) -> usize {
+        block_len(block_len(ENVELOPE + block_len(self.len())))
+    }
+
+    /// Bytes of the event alone.
+    fn len(&self) -> usize {
+        let strings = [self.node, self.network, self.table, self.key, self.value];
+        let strings: usize = strings.into_iter().map(bytes_len).sum();
+        int32_len(self.kind) + uint_len(self.time) + strings + int32_len(self.residual)
+    }
+
+    fn put_wrapped(&self, len: usize, out: &mut Vec<u8>) {
+        put_int32(out, 1, Kind::TableEvent as i32);
+        put_head(out, 2, len);
+        self.encode(out);
     }
 
     /// Bytes it takes at most, its envelope included.
@@ -390,8 +429,7 @@ pub fn put_part(out: &mut Vec<u8>, payload: &[u8]) {
         put_block(out, 1, &[]);
         return;
     }
-    put_varint(out, 10);
-    put_varint(out, block_len(payload.len()) as u64);
+    put_head(out, 1, block_len(payload.len()));
     put_block(out, 1, payload);
 }
 
@@ -425,7 +463,13 @@ mod tests {
         fn a_table_event_comes_back(kind: i32, time: u64, node: Vec<u8>, key: Vec<u8>, value: Vec<u8>, residual: i32) {
             let event = TableEvent { kind, time, node: &node, network: b"n", table: b"t", key: &key, value: &value, residual };
             let bytes = event.to_bytes();
-            prop_assert!(wrap(Kind::TableEvent, &bytes).len() <= event.max_len());
+            prop_assert!(event.wrapped().len() <= event.max_len());
+            prop_assert_eq!(event.wrapped(), wrap(Kind::TableEvent, &bytes));
+            let (mut direct, mut built) = (Vec::new(), Vec::new());
+            event.put_part(&mut direct);
+            put_part(&mut built, &event.wrapped());
+            prop_assert_eq!(direct.len(), event.part_len());
+            prop_assert_eq!(direct, built);
             prop_assert_eq!(TableEvent::decode(&bytes), Ok(event));
         }
 

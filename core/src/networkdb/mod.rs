@@ -5,6 +5,7 @@
 
 mod bulk_sync;
 mod config;
+mod drain;
 mod entries;
 mod error;
 mod gossip;
@@ -15,9 +16,9 @@ mod network;
 mod node;
 mod queue;
 mod receive;
+mod rows;
 mod snapshot;
 mod stats;
-mod table;
 mod tables;
 mod testing;
 #[cfg(test)]
@@ -36,9 +37,9 @@ pub use config::{Config, DEFAULT_PORT, Limits};
 pub use error::{EntryError, JoinError, NetworkError};
 pub use network::Attachment;
 pub use node::{Node, Standing};
+pub use rows::{EntryKey, Row, RowState};
 pub use snapshot::{Attached, NetworkInfo, Peer, Snapshot};
 pub use stats::{Counters, Stats};
-pub use table::{EntryKey, Row, RowState};
 pub use tables::Tables;
 pub use watch::{Change, ChangeKind, Filter, NODE_TABLE, WatchId};
 
@@ -64,13 +65,14 @@ pub enum Event {
         /// Which one.
         request: RequestId,
     },
-    /// [`NetworkDb::join_network`] is over: a node has answered, or nobody will.
+    /// [`NetworkDb::join_network`] is over: a node has begun to send its rows, or nobody will.
     NetworkJoined {
         /// Which one.
         request: RequestId,
         /// The network.
         network: Name,
-        /// Nodes that have sent their rows so far; 0 if none could be asked or none answered.
+        /// 1 if a node answers: up to [`Config::bulk_sync_part`] bytes of its rows are there, more follow. 0 if none
+        /// could be asked or none answered.
         synced: usize,
     },
     /// A node came, failed or left.
@@ -311,23 +313,35 @@ impl NetworkDb {
 
     fn carry_out(&mut self, todo: Todo) {
         let (list, tables, now) = (&mut self.list, &mut self.tables, self.now);
-        let (request, purpose) = match todo {
-            Todo::BestEffort(to, bytes) => {
-                list.send_best_effort(&to, &bytes);
-                return;
+        match todo {
+            Todo::Hurry => list.hurry_gossip(),
+            Todo::BestEffort(to, bytes) => drop(list.send_best_effort(&to, &bytes)),
+            Todo::Join(seeds, purpose) => {
+                let request = list.join(now, seeds, tables);
+                self.asked(request, purpose);
             }
-            Todo::Join(seeds, purpose) => (list.join(now, seeds, tables), purpose),
             Todo::Leave(purpose) => {
                 let timeout: Duration = tables.leave_timeout();
-                (list.leave(now, timeout, tables), purpose)
+                let request = list.leave(now, timeout, tables);
+                self.asked(request, purpose);
             }
-            Todo::Reliable(to, bytes, purpose) => (list.send_reliable(now, to, bytes), purpose),
-        };
-        // It may have ended within the call.
+            Todo::Reliable(to, bytes) => {
+                let sealed = list.seal_reliable(&bytes);
+                for (addr, purpose) in to {
+                    let request = self.list.deliver(now, addr, sealed.clone());
+                    self.asked(request, purpose);
+                }
+            }
+        }
+    }
+
+    /// Something asked of the membership is under way, or has ended within the call.
+    fn asked(&mut self, request: RequestId, purpose: Purpose) {
+        let tables = &mut self.tables;
         match tables.early.iter().position(|(early, _)| *early == request) {
             Some(place) => {
                 let (_, outcome) = tables.early.remove(place);
-                tables.finished(now, purpose, outcome);
+                tables.finished(self.now, purpose, outcome);
             }
             None => drop(tables.waiting.insert(request, purpose)),
         }

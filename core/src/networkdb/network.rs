@@ -7,8 +7,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::queue::EventQueue;
-use crate::{Name, machine::Instant};
+use super::{drain::Drains, queue::EventQueue};
+use crate::{
+    Name,
+    machine::{Instant, Rhythm},
+};
 
 /// A node takes part in a network, or has left it a while ago.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +40,7 @@ pub(super) enum CatchUp {
 }
 
 /// This node takes part in a network.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Own {
     /// As others see it.
     pub attachment: Attachment,
@@ -51,10 +54,31 @@ pub(super) struct Own {
     pub relay: EventQueue<RowName>,
     /// Events that fit no packet: they go by stream at the next round.
     pub oversize: BTreeMap<RowName, Bytes>,
+    /// When they are sent.
+    pub rhythm: Rhythm,
+    /// By what streams, if they are many.
+    pub drains: Drains,
     /// Rows and tombstones stored while attached.
     pub entries: i64,
     /// Events taken from the queues.
     pub sent: u64,
+}
+
+impl Own {
+    fn new(rhythm: Rhythm) -> Self {
+        Self {
+            attachment: Attachment::default(),
+            in_sync: false,
+            catch_up: CatchUp::default(),
+            queue: EventQueue::default(),
+            relay: EventQueue::default(),
+            oversize: BTreeMap::new(),
+            rhythm,
+            drains: Drains::default(),
+            entries: 0,
+            sent: 0,
+        }
+    }
 }
 
 /// The attachments of all nodes.
@@ -86,8 +110,8 @@ impl Networks {
     }
 
     /// An own attachment, new if there is none.
-    pub(super) fn own_or_new(&mut self, network: Name) -> &mut Own {
-        self.own.entry(network).or_default()
+    pub(super) fn own_or_new(&mut self, network: Name, rhythm: Rhythm) -> &mut Own {
+        self.own.entry(network).or_insert_with(|| Own::new(rhythm))
     }
 
     /// Own attachments, by name.

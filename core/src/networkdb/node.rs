@@ -73,11 +73,6 @@ impl Nodes {
         self.standing(name) == Some(Standing::Active)
     }
 
-    /// Whether a node has failed.
-    pub(super) fn is_failed(&self, name: &[u8]) -> bool {
-        self.failed > 0 && self.standing(name) == Some(Standing::Failed)
-    }
-
     /// Puts a record, replacing an older one.
     pub(super) fn put(&mut self, name: Name, node: Node) {
         self.remove(&name);

@@ -32,8 +32,8 @@ impl<K: Eq + Hash + Clone> EventQueue<K> {
     }
 
     /// Takes what fits; see [`BroadcastQueue::take`].
-    pub(super) fn take(&mut self, budget: Budget, transmit_limit: u32, into: &mut Vec<Bytes>) -> usize {
-        self.queue.take(budget, transmit_limit, into)
+    pub(super) fn take<F: Fn(usize) -> usize>(&mut self, budget: &Budget<F>, into: &mut Vec<Bytes>) -> usize {
+        self.queue.take(budget, into)
     }
 
     /// Whether an event still waits.
@@ -46,14 +46,24 @@ impl<K: Eq + Hash + Clone> EventQueue<K> {
         self.queue.prune(limit) as u64
     }
 
+    /// Drops all events.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+    }
+
     /// Events waiting.
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether none waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+    /// Bytes of the events never sent.
+    pub(super) fn unsent(&self) -> usize {
+        self.queue.unsent()
+    }
+
+    /// How often the event that was sent least has been sent.
+    pub(super) fn least_sent(&self) -> Option<u32> {
+        self.queue.least_sent()
     }
 
     /// Bytes of all events waiting.

@@ -11,8 +11,8 @@ use super::{
     },
     network::Attachment,
     node::Standing,
-    table::{Entry, EntryKey, OwnerFailed, SECOND, nanos},
-    tables::{After, Context, Tables},
+    rows::{Draft, Place, RowState, SECOND, nanos},
+    tables::{After, Context, Tables, Todo},
 };
 use crate::{Name, machine::Instant, wire::protobuf::Malformed};
 
@@ -108,6 +108,7 @@ impl Tables {
         self.node_left(&name);
         if let Some(data) = relay {
             self.node_queue.push(name, event.time, wrap(Kind::NodeEvent, data).into());
+            self.todo.push_back(Todo::Hurry);
             self.counters.cluster_dropped += self.node_queue.prune(self.config.limits.cluster_queue);
         }
     }
@@ -134,6 +135,7 @@ impl Tables {
         if let Some(data) = relay {
             let bytes = wrap(Kind::NetworkEvent, data).into();
             self.network_queue.push((network, node), event.time, bytes);
+            self.todo.push_back(Todo::Hurry);
             self.counters.cluster_dropped += self.network_queue.prune(self.config.limits.cluster_queue);
         }
     }
@@ -185,13 +187,14 @@ impl Tables {
         if !self.networks.joined(event.network) || !attached {
             return;
         }
-        let known = self.rows.get(event.network, event.table, event.key);
-        if let Some(known) = known.filter(|known| known.time >= event.time) {
-            let ours = known.time == event.time && known.owner == self.name;
-            let larger = (known.owner.as_bytes(), &known.value[..]) > (event.node, event.value);
+        let at = place(event);
+        let known = self.rows.get(at);
+        if let Some(known) = known.filter(|known| known.time() >= event.time) {
+            let ours = known.time() == event.time && *known.owner() == self.name;
+            let larger = (known.owner().as_bytes(), known.value()) > (event.node, event.value);
             self.counters.stale += 1;
             if context.bulk && ours && larger {
-                self.write_anew(event);
+                self.write_anew(at);
             }
             return;
         }
@@ -209,53 +212,56 @@ impl Tables {
     }
 
     fn store_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {
-        let key = self.rows.name(event.network, event.table, event.key);
-        let old = self.rows.get(event.network, event.table, event.key);
-        let unknown = old.is_none();
-        let before = old.is_some_and(|old| self.nodes.is_failed(&old.owner));
-        let after = self.nodes.is_failed(event.node);
-        let Some(owner) = self.nodes.entry(event.node).map(|(name, _)| name.clone()) else { return };
-        let deleting = event.kind == DELETE;
+        let at = place(event);
+        let unknown = self.rows.get(at).is_none();
+        let Some((owner, node)) = self.nodes.entry(event.node) else { return };
+        let state = match (event.kind == DELETE, node.standing) {
+            (true, _) => RowState::Deleted,
+            (false, Standing::Failed) => RowState::Hidden,
+            (false, _) => RowState::Live,
+        };
         let mut reap = i64::from(event.residual) * SECOND;
-        if reap == 0 && (deleting || after) {
+        if reap == 0 && state != RowState::Live {
             reap = nanos(self.config.reap_entry);
         }
-        let value = Bytes::copy_from_slice(event.value);
-        let entry = Entry { owner, value, time: event.time, reap, deleting };
+        let draft = Draft { owner: owner.clone(), value: event.value, time: event.time, state, reap };
         self.counters.table_events += 1;
-        self.apply_and_tell(&key, Some(entry), OwnerFailed { before, after });
+        self.put_and_tell(at, &draft);
         let worth = context.bulk && reap > nanos(self.config.reap_entry) / 6;
-        if !(unknown && deleting) || worth {
-            self.relay(key, event.time, data, context);
+        if !(unknown && state == RowState::Deleted) || worth {
+            self.relay(at, event.time, data, context);
         }
     }
 
-    fn relay(&mut self, key: EntryKey, time: u64, data: &[u8], context: Context) {
+    fn relay(&mut self, at: Place<'_>, time: u64, data: &[u8], context: Context) {
         let (limits, room) = (&self.config.limits, self.packet_room);
-        let Some(own) = self.networks.own_mut(&key.network).filter(|own| own.in_sync) else { return };
+        let Some(own) = self.networks.own_mut(at.network).filter(|own| own.in_sync && !context.known) else {
+            return;
+        };
         if context.bulk && own.relay.len() > limits.bulk_relay {
             self.counters.relays_dropped += 1;
             return;
         }
         let bytes: Bytes = wrap(Kind::TableEvent, data).into();
+        let row = (at.table.into(), at.key.into());
         if super::gossip::fits(bytes.len(), room) {
-            own.relay.push((key.table, key.key), time, bytes);
+            own.relay.push(row, time, bytes);
             self.counters.relays_dropped += own.relay.prune(limits.relay_queue);
         } else if own.oversize.len() < limits.bulk_relay {
-            own.oversize.insert((key.table, key.key), bytes);
+            own.oversize.insert(row, bytes);
         } else {
             self.counters.relays_dropped += 1;
         }
+        self.hurry(at.network);
     }
 
     /// Two nodes wrote a row at one time, and nobody would ever give way: the larger one is written again.
-    fn write_anew(&mut self, event: &TableEvent<'_>) {
-        let key = self.rows.name(event.network, event.table, event.key);
-        let Some(old) = self.rows.get(event.network, event.table, event.key).cloned() else { return };
+    fn write_anew(&mut self, at: Place<'_>) {
+        let Some(old) = self.rows.get(at).cloned() else { return };
         self.counters.conflicts += 1;
         let time = self.table_clock.increment();
-        let kind = if old.deleting { DELETE } else { super::message::UPDATE };
-        self.store_own(&key, Entry { time, ..old }, kind);
+        let kind = if old.is_tombstone() { DELETE } else { super::message::UPDATE };
+        self.store_own(at, old.value(), time, kind);
     }
 
     /// Queues an own network event.
@@ -263,5 +269,10 @@ impl Tables {
         let event = NetworkEvent { kind, time, node: &self.name, network }.to_bytes();
         let key = (network.clone(), self.name.clone());
         self.network_queue.push(key, time, wrap(Kind::NetworkEvent, &event).into());
+        self.todo.push_back(Todo::Hurry);
     }
+}
+
+fn place<'a>(event: &TableEvent<'a>) -> Place<'a> {
+    Place { network: event.network, table: event.table, key: event.key }
 }

@@ -45,6 +45,8 @@ pub struct Counters {
     pub syncs_failed: u64,
     /// Packets of table gossip.
     pub gossip_packets: u64,
+    /// Events sent by stream because there were too many for packets.
+    pub drained: u64,
     /// Events too long for a packet, sent by stream.
     pub oversize: u64,
     /// Tombstones and hidden rows forgotten.

@@ -9,21 +9,21 @@ use bytes::Bytes;
 
 use super::{
     Config, Event, Warning,
-    bulk_sync::{JoinWait, Sync},
+    bulk_sync::{JoinWait, Question, Sync},
     lamport::Lamport,
     message::{Encode, JOIN, Kind, NetworkEntry, NodeEvent, PushPull, wrap},
     network::Networks,
     node::Nodes,
     queue::EventQueue,
+    rows::{Draft, Place, Rows, Step},
     stats::Counters,
-    table::{Entry, EntryKey, OwnerFailed, Rows},
-    watch::{Change, Watchers},
+    watch::Watchers,
 };
 use crate::{
     Name,
-    machine::{Endpoint, Instant, Rng, Timers},
+    machine::{Endpoint, Instant, Pace, Rng, Timers},
     memberlist::{
-        Delegate, JoinReport, Member, MemberEvent, Outcome, RequestId,
+        Delegate, JoinReport, Member, MemberEvent, Outcome, RequestId, Room,
         broadcast::{BroadcastId, Budget, transmit_limit},
     },
 };
@@ -35,10 +35,12 @@ pub(super) enum Todo {
     Join(Vec<Endpoint>, Purpose),
     /// Say goodbye.
     Leave(Purpose),
-    /// One packet.
-    BestEffort(Name, Vec<u8>),
-    /// One message on a stream.
-    Reliable(SocketAddr, Bytes, Purpose),
+    /// Gossip of nodes and networks has news.
+    Hurry,
+    /// One packet, the same to each.
+    BestEffort(Vec<Name>, Vec<u8>),
+    /// One message on a stream, the same to each.
+    Reliable(Vec<(SocketAddr, Purpose)>, Bytes),
 }
 
 /// Why something was asked of the membership.
@@ -54,6 +56,8 @@ pub(super) enum Purpose {
     Leave(RequestId),
     /// A part of a bulk sync.
     Sync(u64),
+    /// A part of the queue of a network, for a node.
+    Drain(Name, Name),
     /// Nobody waits for it.
     Oversize,
 }
@@ -87,6 +91,7 @@ pub(super) enum Timer {
     ReapNodes,
     Reconnect,
     Rejoin,
+    CatchUp,
     NodeEvents,
     Sync(u64),
 }
@@ -96,6 +101,8 @@ pub(super) enum Timer {
 pub(super) struct Context {
     /// Inside a bulk sync.
     pub(super) bulk: bool,
+    /// All others know it.
+    pub(super) known: bool,
     /// Compounds around it.
     pub(super) depth: usize,
 }
@@ -115,8 +122,8 @@ pub struct Tables {
     pub(super) node_queue: EventQueue<Name>,
     pub(super) syncs: BTreeMap<u64, Sync>,
     pub(super) last_sync: u64,
-    /// Nodes not yet known that asked for a bulk sync: when, and of which networks.
-    pub(super) unanswered: BTreeMap<Name, (Instant, Vec<Name>)>,
+    /// What nodes not yet known have asked.
+    pub(super) unanswered: BTreeMap<Name, Question>,
     pub(super) joins: BTreeMap<Name, JoinWait>,
     pub(super) node_waits: Vec<NodeWait>,
     /// Time of the last own node event.
@@ -136,6 +143,8 @@ pub struct Tables {
     pub(super) counters: Counters,
     /// Bytes a packet has for the parts of a compound.
     pub(super) packet_room: usize,
+    /// Of table gossip.
+    pub(super) pace: Pace,
 }
 
 /// The addresses the cluster is to be found at.
@@ -182,6 +191,7 @@ impl Tables {
             news: VecDeque::new(),
             counters: Counters::default(),
             packet_room: 0,
+            pace: Pace::new(config.gossip_rate, config.gossip_rate / 4),
             config,
         };
         tables.set_sealed(false);
@@ -192,7 +202,6 @@ impl Tables {
     fn start_timers(&mut self, now: Instant) {
         let config = &self.config;
         for (timer, interval) in [
-            (Timer::Gossip, config.gossip_interval),
             (Timer::BulkSync, config.bulk_sync_interval),
             (Timer::Reap, config.reap_interval),
             (Timer::ReapNodes, config.reap_node_interval),
@@ -231,24 +240,29 @@ impl Tables {
         self.done.pop_front().or_else(|| self.news.pop_front())
     }
 
-    /// Changes a row: keeps the counter of its network and says what a reader sees.
-    pub(super) fn apply(
-        &mut self,
-        key: &EntryKey,
-        next: Option<Entry>,
-        failed: OwnerFailed,
-    ) -> Option<Change> {
-        let applied = self.rows.apply(key, next, failed);
-        if let Some(own) = self.networks.own_mut(&key.network) {
-            own.entries += applied.grew;
-        }
-        applied.change
+    /// Stores a row and keeps the counter of its network.
+    pub(super) fn put(&mut self, at: Place<'_>, draft: &Draft<'_>) -> Step {
+        let step = self.rows.put(at, draft);
+        self.count(at, &step);
+        step
     }
 
-    /// As [`Tables::apply`], by somebody else: watchers are told.
-    pub(super) fn apply_and_tell(&mut self, key: &EntryKey, next: Option<Entry>, failed: OwnerFailed) {
-        if let Some(change) = self.apply(key, next, failed) {
-            self.watchers.publish(&change, self.config.limits.watch_queue);
+    /// Stores a row as others made it: watchers are told.
+    pub(super) fn put_and_tell(&mut self, at: Place<'_>, draft: &Draft<'_>) {
+        let step = self.put(at, draft);
+        self.watchers.publish(at, &step, self.config.limits.watch_queue);
+    }
+
+    /// Removes a row: watchers are told if it was live.
+    pub(super) fn remove_and_tell(&mut self, at: Place<'_>) {
+        let Some(step) = self.rows.remove(at) else { return };
+        self.count(at, &step);
+        self.watchers.publish(at, &step, self.config.limits.watch_queue);
+    }
+
+    fn count(&mut self, at: Place<'_>, step: &Step) {
+        if let Some(own) = self.networks.own_mut(at.network) {
+            own.entries += step.grew();
         }
     }
 
@@ -258,6 +272,7 @@ impl Tables {
         self.own_node_time = time;
         let event = NodeEvent { kind, time, node: &self.name }.to_bytes();
         let id = self.node_queue.push_alone(wrap(Kind::NodeEvent, &event).into());
+        self.todo.push_back(Todo::Hurry);
         if self.nodes.active() > 1 {
             let deadline = now + self.config.node_event_timeout;
             self.node_waits.push(NodeWait { id, deadline, after });
@@ -299,6 +314,9 @@ impl Tables {
         match (purpose, outcome) {
             (Purpose::Sync(id), Outcome::Sent(result)) => self.part_sent(now, id, result.is_ok()),
             (Purpose::Sync(id), _) => self.part_sent(now, id, false),
+            (Purpose::Drain(network, node), outcome) => {
+                self.drained(now, &network, &node, matches!(outcome, Outcome::Sent(Ok(()))));
+            }
             (Purpose::Join(request), Outcome::Joined(report)) => self.user_joined(now, request, report),
             (Purpose::Bootstrap, Outcome::Joined(report)) => self.bootstrapped(now, &report),
             (Purpose::Reconnect(node), Outcome::Joined(report)) => self.reconnected(now, node, &report),
@@ -316,9 +334,12 @@ impl Tables {
         while let Some(timer) = self.timers.pop_due(now) {
             let again = match timer {
                 Timer::Gossip => {
+                    self.gossip_tables(now);
+                    continue;
+                }
+                Timer::CatchUp => {
                     self.catch_up(now);
-                    self.gossip_tables();
-                    self.config.gossip_interval
+                    continue;
                 }
                 Timer::BulkSync => {
                     self.sync_periodically(now);
@@ -344,7 +365,7 @@ impl Tables {
                 }
                 Timer::NodeEvents => continue,
                 Timer::Sync(id) => {
-                    self.sync_timed_out(id);
+                    self.sync_timed_out(now, id);
                     continue;
                 }
             };
@@ -355,36 +376,25 @@ impl Tables {
     }
 }
 
-/// A budget in which every message costs the same beyond its own bytes.
-pub(super) fn flat(limit: usize, overhead: usize) -> Budget {
-    let overhead = match overhead {
-        0 => |_: usize| 0,
-        1 => |_: usize| 1,
-        2 => |_: usize| 2,
-        3 => |_: usize| 3,
-        4 => |_: usize| 4,
-        // More than any layer below asks for.
-        _ => |_: usize| 64,
-    };
-    Budget { limit, overhead }
-}
-
 impl Delegate for Tables {
     fn meta(&self) -> Bytes {
         self.config.meta.clone()
     }
 
-    fn broadcasts(&mut self, overhead: usize, limit: usize, into: &mut Vec<Bytes>) {
-        let transmits = self.cluster_limit();
-        let used = self.network_queue.take(flat(limit, overhead), transmits, into);
-        if used < limit {
-            self.node_queue.take(flat(limit - used, overhead), transmits, into);
-        }
+    fn broadcasts(&mut self, room: Room, into: &mut Vec<Bytes>) {
+        let budget = Budget::new(room.limit, |_| room.overhead, self.cluster_limit());
+        let budget = Budget { below: room.below, ..budget };
+        let used = self.network_queue.take(&budget, into);
+        self.node_queue.take(&Budget { limit: room.limit.saturating_sub(used), ..budget }, into);
+    }
+
+    fn least_sent(&self) -> Option<u32> {
+        [self.network_queue.least_sent(), self.node_queue.least_sent()].into_iter().flatten().min()
     }
 
     fn message(&mut self, now: Instant, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.receive(now, bytes, Context { bulk: false, depth: 0 });
+            self.receive(now, bytes, Context { bulk: false, known: false, depth: 0 });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     EntryKey,
-    tables::{Purpose, Tables, Todo},
+    tables::{Tables, Todo},
 };
 use crate::{
     machine::{Fault, Instant},
@@ -16,8 +16,10 @@ impl Tables {
         while let Some(todo) = self.todo.pop_front() {
             let refused = Err(StreamFault::Io(Fault::Refused));
             match todo {
-                Todo::Reliable(_, _, purpose @ Purpose::Sync(_)) => {
-                    self.finished(now, purpose, Outcome::Sent(refused));
+                Todo::Reliable(to, _) => {
+                    for (_, purpose) in to {
+                        self.finished(now, purpose, Outcome::Sent(refused.clone()));
+                    }
                 }
                 Todo::Join(_, purpose) => self.finished(now, purpose, Outcome::Joined(JoinReport::default())),
                 _ => {}
@@ -28,7 +30,7 @@ impl Tables {
     /// Nanoseconds a row has left as stored, which peers may set for live ones and below zero.
     #[doc(hidden)]
     pub fn stored_reap(&self, key: &EntryKey) -> Option<i64> {
-        self.rows.get(&key.network, &key.table, &key.key).map(|entry| entry.reap)
+        self.rows.get(key.place()).map(|entry| self.rows.reap(entry))
     }
 
     /// Sets whether what arrives in a network is relayed.

@@ -6,7 +6,7 @@ use super::{
     Event,
     message::JOIN,
     node::Standing,
-    table::{EntryKey, OwnerFailed, SECOND, nanos},
+    rows::{Held, nanos},
     tables::{After, Purpose, Tables, Timer, Todo},
     watch::Filter,
 };
@@ -23,22 +23,10 @@ impl Tables {
     /// Ages tombstones and hidden rows, then attachments that were left.
     #[doc(hidden)]
     pub fn reap(&mut self, step: Duration) {
-        let (step_nanos, nodes) = (nanos(step), &self.nodes);
-        let mut over = Vec::new();
-        self.rows.for_each_mut(|network, table, key, entry| {
-            if !entry.deleting && !nodes.is_failed(&entry.owner) {
-                return;
-            }
-            // The extra second keeps what others are told at one second or more.
-            if entry.reap > step_nanos.saturating_add(SECOND) {
-                entry.reap -= step_nanos;
-            } else {
-                over.push(EntryKey::new(network.clone(), table.clone(), key.clone()));
-            }
-        });
+        let over = self.rows.age(nanos(step));
         self.counters.reaped += over.len() as u64;
-        for key in over {
-            self.apply(&key, None, OwnerFailed { before: true, after: true });
+        for held in over {
+            self.remove_and_tell(held.place());
         }
         for network in self.networks.age(step) {
             self.forget_network(&network);
@@ -47,11 +35,12 @@ impl Tables {
 
     /// Rows of a network this node has forgotten go, but for those it wrote itself.
     fn forget_network(&mut self, network: &Name) {
-        let rows = self.rows.iter(&Filter::network(network.clone()));
-        let foreign = rows.filter(|(_, entry)| entry.owner != self.name || entry.deleting);
-        let keys: Vec<EntryKey> = foreign.map(|(key, _)| key).collect();
-        for key in keys {
-            self.apply_and_tell(&key, None, OwnerFailed::default());
+        let filter = Filter::network(network.clone());
+        let rows = self.rows.iter(&filter, None);
+        let foreign = rows.filter(|row| *row.entry.owner() != self.name || row.entry.is_tombstone());
+        let foreign: Vec<Held> = foreign.map(|row| row.held()).collect();
+        for held in foreign {
+            self.remove_and_tell(held.place());
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::table::{EntryKey, RowState, Rows};
+use super::rows::{Entry, EntryKey, Place, Rows, Step, Stored};
 use crate::Name;
 
 /// The table in which members come and go.
@@ -69,6 +69,16 @@ pub struct Change {
 }
 
 impl Change {
+    fn of(at: Place<'_>, before: Option<&Entry>, after: Option<&Entry>) -> Self {
+        Self {
+            network: at.network.into(),
+            table: at.table.into(),
+            key: at.key.into(),
+            value: after.map(Entry::shared_value),
+            previous: before.map(Entry::shared_value),
+        }
+    }
+
     /// What happened.
     pub fn kind(&self) -> ChangeKind {
         match (&self.value, &self.previous) {
@@ -105,6 +115,20 @@ impl Watcher {
         let Walk::At(cursor) = &self.walk else { return false };
         let Some(cursor) = cursor else { return true };
         (&change.network, &change.table, &change.key) > (&cursor.network, &cursor.table, &cursor.key)
+    }
+
+    /// The next row that was there before the watch began.
+    fn walk_on(&mut self, rows: &Rows, admits: impl Fn(&Entry) -> bool) -> Option<Change> {
+        let Walk::At(cursor) = &self.walk else { return None };
+        let found = rows.iter(&self.filter, cursor.as_ref()).find(|stored| admits(stored.entry));
+        let Some(Stored { network, table, entry }) = found else {
+            self.walk = Walk::Done;
+            return None;
+        };
+        let (key, value) = (EntryKey::new(network.clone(), table.clone(), entry.key()), entry.shared_value());
+        self.walk = Walk::At(Some(key.clone()));
+        let EntryKey { network, table, key } = key;
+        Some(Change { network, table, key, value: Some(value), previous: None })
     }
 
     fn push(&mut self, change: &Change, limit: usize) -> bool {
@@ -149,8 +173,18 @@ impl Watchers {
         self.by_id.remove(&id);
     }
 
+    /// Tells all watchers what became of a row, if a reader sees it.
+    pub(super) fn publish(&mut self, at: Place<'_>, step: &Step, limit: usize) {
+        if self.by_id.is_empty() {
+            return;
+        }
+        if let Some((before, after)) = step.seen() {
+            self.tell(&Change::of(at, before, after), limit);
+        }
+    }
+
     /// Tells all watchers; one whose queue is full starts over.
-    pub(super) fn publish(&mut self, change: &Change, limit: usize) {
+    pub(super) fn tell(&mut self, change: &Change, limit: usize) {
         for watcher in self.by_id.values_mut() {
             if !watcher.push(change, limit) {
                 self.lagged += 1;
@@ -158,14 +192,14 @@ impl Watchers {
         }
     }
 
-    /// The next change for a watcher. `members` gives the values of the active ones, `foreign` whether a row is
-    /// one a watcher begins with, and what it is to a reader.
+    /// The next change for a watcher. `members` gives the values of the active ones, `admits` says which rows a
+    /// watcher begins with.
     pub(super) fn next(
         &mut self,
         id: WatchId,
         rows: &Rows,
         members: impl Fn() -> Vec<Change>,
-        foreign: impl Fn(&Name) -> Option<bool>,
+        admits: impl Fn(&Entry) -> bool,
     ) -> Option<Change> {
         let watcher = self.by_id.get_mut(&id)?;
         if std::mem::take(&mut watcher.lagged) {
@@ -177,25 +211,7 @@ impl Watchers {
                 .extend(members().into_iter().filter(|change| filter.admits(&change.network, &change.table)));
             return Some(Change::default());
         }
-        if let Some(change) = watcher.queue.pop_front() {
-            return Some(change);
-        }
-        let Walk::At(mut cursor) = std::mem::replace(&mut watcher.walk, Walk::Done) else { return None };
-        while let Some((key, entry)) = rows.after(&watcher.filter, cursor.as_ref()) {
-            if foreign(&entry.owner).is_some_and(|failed| entry.state(failed) == RowState::Live) {
-                watcher.walk = Walk::At(Some(key.clone()));
-                let EntryKey { network, table, key } = key;
-                return Some(Change {
-                    network,
-                    table,
-                    key,
-                    value: Some(entry.value.clone()),
-                    previous: None,
-                });
-            }
-            cursor = Some(key);
-        }
-        None
+        watcher.queue.pop_front().or_else(|| watcher.walk_on(rows, admits))
     }
 
     /// Watchers.

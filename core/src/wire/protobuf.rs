@@ -171,6 +171,21 @@ pub fn block_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len
 }
 
+/// Bytes a number takes whose field is below 16; zero is left out.
+pub fn uint_len(value: u64) -> usize {
+    if value == 0 { 0 } else { 1 + varint_len(value) }
+}
+
+/// Bytes an `int32` or enum takes whose field is below 16.
+pub fn int32_len(value: i32) -> usize {
+    uint_len(i64::from(value) as u64)
+}
+
+/// Bytes a string takes whose field is below 16; an empty one is left out.
+pub fn bytes_len(bytes: &[u8]) -> usize {
+    if bytes.is_empty() { 0 } else { block_len(bytes.len()) }
+}
+
 /// Appends a varint.
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -207,9 +222,14 @@ pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
 
 /// Appends a message or an element of a repeated field, empty or not.
 pub fn put_block(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
-    put_varint(out, u64::from(number) << 3 | 2);
-    put_varint(out, bytes.len() as u64);
+    put_head(out, number, bytes.len());
     out.extend_from_slice(bytes);
+}
+
+/// Appends what stands before the `len` bytes of a length-delimited field.
+pub fn put_head(out: &mut Vec<u8>, number: u32, len: usize) {
+    put_varint(out, u64::from(number) << 3 | 2);
+    put_varint(out, len as u64);
 }
 
 /// Appends a field as it was read.

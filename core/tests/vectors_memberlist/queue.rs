@@ -54,24 +54,11 @@ fn apply(
             waiting.insert(queue.push(name, Bytes::from(message.clone())), message);
         }
         "get" => {
-            let budget = Budget { limit: number("limit"), overhead: overhead(number("overhead"))? };
-            queue.take(budget, transmit_limit, &mut taken);
+            let overhead = number("overhead");
+            queue.take(&Budget::new(number("limit"), |_| overhead, transmit_limit), &mut taken);
         }
         "prune" => drop(queue.prune(number("retain"))),
         other => return Err(format!("unknown step {other}")),
     }
     Ok(taken.iter().map(|message| String::from_utf8_lossy(message).into_owned()).collect())
-}
-
-/// A constant overhead, as a function of the length.
-fn overhead(bytes: usize) -> Result<fn(usize) -> usize, String> {
-    Ok(match bytes {
-        0 => |_| 0,
-        1 => |_| 1,
-        2 => |_| 2,
-        3 => |_| 3,
-        4 => |_| 4,
-        5 => |_| 5,
-        _ => return Err(format!("overhead {bytes}")),
-    })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use networkdb_core::{
     machine::Instant,
-    memberlist::{Delegate, Member, MemberEvent, State},
+    memberlist::{Delegate, Member, MemberEvent, Room, State},
     networkdb::{
         Change, ChangeKind, Config, EntryKey, Filter, Standing, Tables, WatchId,
         message::{Gossip, PushPull},
@@ -26,6 +26,8 @@ struct Node {
 impl Node {
     fn new(name: &str, old: bool) -> Self {
         let mut config = Config::new(name, "192.0.2.1:7946".parse().unwrap());
+        // As the peers have it.
+        config.limits.bulk_relay = 500;
         // The recorded node takes whatever time it is told.
         config.limits.clock_jump = u64::MAX;
         let mut tables = Tables::new(config, [7; 32], NOW);
@@ -77,7 +79,8 @@ impl Node {
             "local_state" => *answer = local_state(tables, step),
             "get_broadcasts" => {
                 let mut taken = Vec::new();
-                tables.broadcasts(number("overhead"), number("limit"), &mut taken);
+                let room = Room { limit: number("limit"), overhead: number("overhead"), below: u32::MAX };
+                tables.broadcasts(room, &mut taken);
                 let taken: Vec<_> = taken.iter().map(hex::encode).collect();
                 answer.insert("result_hex".into(), if taken.is_empty() { Value::Null } else { taken.into() });
             }

@@ -208,12 +208,12 @@ impl Node {
         if request["reliable"] == true {
             let addr = self.shared.read(|list| list.list().member(&to).map(|member| member.addr));
             let addr = addr.ok_or("no such member")?;
-            match self.end_of(|list, now| list.list_mut().send_reliable(now, addr, payload.into())).await {
+            match self.end_of(|list, now| list.list_mut().send_reliable(now, addr, &payload)).await {
                 Outcome::Sent(Ok(())) => Ok(json!({})),
                 other => Err(format!("{other:?}")),
             }
         } else {
-            let known = self.shared.with(|list, _| list.list_mut().send_best_effort(&to, &payload));
+            let known = self.shared.with(|list, _| list.list_mut().send_best_effort(&[to], &payload)) == 1;
             known.then(|| json!({})).ok_or_else(|| "no such member".to_owned())
         }
     }

@@ -1,0 +1,99 @@
+//! Draining: a queue too long for packets goes by stream, to a few nodes at a time, in the form of a bulk sync
+//! nobody asked for. A packet may be lost and is therefore repeated; what a stream has delivered need not be.
+
+use std::collections::BTreeSet;
+
+use super::{
+    message::{BulkSync, Kind, Repeated, part_overhead, put_part, wrap},
+    tables::{Purpose, Tables, Todo},
+};
+use crate::{Name, machine::Instant, memberlist::broadcast::Budget};
+
+/// The streams a network is drained by.
+#[derive(Debug, Default)]
+pub(super) struct Drains {
+    /// Nodes that are being sent to: a slow one delays no other.
+    busy: BTreeSet<Name>,
+    /// Nodes that were busy, or could not be reached, when what nobody else would tell them was sent.
+    missed: BTreeSet<Name>,
+}
+
+impl Tables {
+    /// Sends what was never sent to a few nodes that are not busy. Returns whether there were any.
+    pub(super) fn drain(&mut self, now: Instant, network: &Name) -> bool {
+        let (to, all) = self.drain_targets(network);
+        if to.is_empty() {
+            return false;
+        }
+        let transmits = self.table_limit(network);
+        let weight = if all { transmits } else { self.drain_weight(network, to.len(), transmits) };
+        let budget =
+            Budget { below: 1, weight, ..Budget::new(self.config.bulk_sync_part, part_overhead, transmits) };
+        let parts = self.take_parts(network, budget);
+        if parts.is_empty() {
+            return false;
+        }
+        let message = self.unasked(network, &parts);
+        self.counters.drained += parts.len() as u64;
+        self.pace.spend(now, 0);
+        let purpose = |node: &Name| Purpose::Drain(network.clone(), node.clone());
+        let to = to.iter().filter_map(|node| Some((self.nodes.get(node)?.addr, purpose(node)))).collect();
+        self.todo.push_back(Todo::Reliable(to, message.into()));
+        true
+    }
+
+    /// Whom to send to now, and whether these are all there are.
+    fn drain_targets(&mut self, network: &Name) -> (Vec<Name>, bool) {
+        let mut free = self.draw_peers(network, usize::MAX);
+        free.retain(|node| self.nodes.is_active(node));
+        let all = free.len() <= self.config.gossip_nodes;
+        let Some(own) = self.networks.own_mut(network) else { return (Vec::new(), all) };
+        let busy: Vec<Name> = free.extract_if(.., |node| own.drains.busy.contains(node)).collect();
+        if all && !free.is_empty() {
+            own.drains.missed.extend(busy);
+        }
+        free.truncate(self.config.gossip_nodes);
+        own.drains.busy.extend(free.iter().cloned());
+        (free, all)
+    }
+
+    /// As how many transmissions a drain to `nodes` counts. Told to `ln n + 4` random nodes by each who knows, news
+    /// misses one of n nodes in fifty times; the next bulk sync finds it.
+    fn drain_weight(&self, network: &Name, nodes: usize, transmits: u32) -> u32 {
+        let peers = self.networks.peers(network).len() as f64;
+        let copies = libm::ceil(libm::log(peers) + 4.0) as usize;
+        let rounds = copies.div_ceil(nodes.max(1)).max(1);
+        transmits.div_ceil(u32::try_from(rounds).unwrap_or(u32::MAX)).max(1)
+    }
+
+    fn unasked(&mut self, network: &Name, parts: &[bytes::Bytes]) -> Vec<u8> {
+        let mut compound = Vec::with_capacity(self.config.bulk_sync_part);
+        for part in parts {
+            put_part(&mut compound, part);
+        }
+        let payload = wrap(Kind::Compound, &compound);
+        let time = self.table_clock.increment();
+        let message = BulkSync {
+            time,
+            unsolicited: false,
+            node: &self.name,
+            networks: Repeated::default(),
+            payload: &payload,
+        };
+        wrap(Kind::BulkSync, &message.write([network.as_bytes()].into_iter()))
+    }
+
+    /// A node has been sent its part, or could not be.
+    pub(super) fn drained(&mut self, now: Instant, network: &Name, node: &Name, sent: bool) {
+        let Some(own) = self.networks.own_mut(network) else { return };
+        own.drains.busy.remove(node);
+        if !sent {
+            own.drains.missed.insert(node.clone());
+        }
+        if own.unsent() > 0 {
+            self.hurry(network);
+        } else if own.drains.missed.remove(node) && sent {
+            self.sync_missed(now, node);
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! The rows: by network, table and key, and by when they are to be forgotten.
+//!
+//! A row is one allocation that holds its key, its value and all that is known of it; tables, reads and watchers
+//! share it. A row of 11 bytes of key and 64 of value takes about 170 bytes.
+
+use std::{
+    borrow::Borrow,
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    ops::Bound::{Excluded, Included, Unbounded},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use triomphe::ThinArc;
+
+use super::watch::Filter;
+use crate::Name;
+
+/// Names a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey {
+    /// The network.
+    pub network: Name,
+    /// The table.
+    pub table: Name,
+    /// The key.
+    pub key: Name,
+}
+
+impl EntryKey {
+    /// From its parts.
+    pub fn new(network: impl Into<Name>, table: impl Into<Name>, key: impl Into<Name>) -> Self {
+        Self { network: network.into(), table: table.into(), key: key.into() }
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { network: &self.network, table: &self.table, key: &self.key }
+    }
+}
+
+/// What a row is to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowState {
+    /// It can be read.
+    Live,
+    /// Its owner has failed; it is back when the owner is.
+    Hidden,
+    /// A tombstone.
+    Deleted,
+}
+
+/// A row as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The network.
+    pub network: Name,
+    /// The table.
+    pub table: Name,
+    /// The key.
+    pub key: Name,
+    /// The value; of a tombstone the last one.
+    pub value: Bytes,
+    /// The node that wrote it.
+    pub owner: Name,
+    /// When it was written, by the table clock.
+    pub time: u64,
+    /// What it is to a reader.
+    pub state: RowState,
+    /// What is left until it is forgotten, if that is to happen.
+    pub reap: Option<Duration>,
+}
+
+/// Nanoseconds in a second.
+pub(super) const SECOND: i64 = 1_000_000_000;
+
+/// A duration in nanoseconds.
+pub(super) fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Where a row is or would be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub network: &'a [u8],
+    pub table: &'a [u8],
+    pub key: &'a [u8],
+}
+
+/// What is to be stored of a row.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub owner: Name,
+    pub value: &'a [u8],
+    pub time: u64,
+    pub state: RowState,
+    /// Nanoseconds until it is forgotten. Peers may send what is below zero. Of a live row it is kept, no more.
+    pub reap: i64,
+}
+
+/// A stored row, shared. Ordered by its key.
+#[derive(Clone)]
+pub(super) struct Entry(ThinArc<Head, u8>);
+
+struct Head {
+    owner: Name,
+    time: u64,
+    /// Of a live row as it came; of another the age of all rows at which it is forgotten.
+    end: i64,
+    key_len: usize,
+    state: RowState,
+}
+
+impl Entry {
+    fn new(key: &[u8], draft: &Draft<'_>, end: i64) -> Self {
+        let Draft { owner, time, state, .. } = draft;
+        let head = Head { owner: owner.clone(), time: *time, end, key_len: key.len(), state: *state };
+        Self(ThinArc::from_header_and_slice(head, &[key, draft.value].concat()))
+    }
+
+    fn head(&self) -> &Head {
+        &self.0.header.header
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        let bytes = &self.0.slice;
+        bytes.split_at_checked(self.head().key_len).unwrap_or((bytes, &[]))
+    }
+
+    pub(super) fn key(&self) -> &[u8] {
+        self.parts().0
+    }
+
+    pub(super) fn value(&self) -> &[u8] {
+        self.parts().1
+    }
+
+    /// The value, shared.
+    pub(super) fn shared_value(&self) -> Bytes {
+        Bytes::from_owner(Value(self.clone()))
+    }
+
+    /// The node that wrote it.
+    pub(super) fn owner(&self) -> &Name {
+        &self.head().owner
+    }
+
+    /// When it was written, by the table clock.
+    pub(super) fn time(&self) -> u64 {
+        self.head().time
+    }
+
+    pub(super) fn state(&self) -> RowState {
+        self.head().state
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.state() == RowState::Live
+    }
+
+    pub(super) fn is_tombstone(&self) -> bool {
+        self.state() == RowState::Deleted
+    }
+
+    fn end(&self) -> i64 {
+        self.head().end
+    }
+
+    /// The same row in another state.
+    pub(super) fn turned(&self, state: RowState, reap: i64) -> Draft<'_> {
+        Draft { owner: self.owner().clone(), value: self.value(), time: self.time(), state, reap }
+    }
+}
+
+struct Value(Entry);
+
+impl AsRef<[u8]> for Value {
+    fn as_ref(&self) -> &[u8] {
+        self.0.value()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {:?} at {}: {:?}", self.key(), self.owner(), self.time(), self.state())
+    }
+}
+
+impl Borrow<[u8]> for Entry {
+    fn borrow(&self) -> &[u8] {
+        self.key()
+    }
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(other.key())
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+/// A row and where it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored<'a> {
+    pub network: &'a Name,
+    pub table: &'a Name,
+    pub entry: &'a Entry,
+}
+
+impl Stored<'_> {
+    pub(super) fn entry_key(&self) -> EntryKey {
+        EntryKey::new(self.network.clone(), self.table.clone(), self.entry.key())
+    }
+
+    /// The same, kept while the tables change.
+    pub(super) fn held(&self) -> Held {
+        Held { network: self.network.clone(), table: self.table.clone(), entry: self.entry.clone() }
+    }
+}
+
+/// A row and where it was.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub network: Name,
+    pub table: Name,
+    pub entry: Entry,
+}
+
+impl Held {
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { network: &self.network, table: &self.table, key: self.entry.key() }
+    }
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub before: Option<Entry>,
+    pub after: Option<Entry>,
+}
+
+impl Step {
+    /// By how much the number of rows and tombstones grew.
+    pub(super) fn grew(&self) -> i64 {
+        i64::from(self.after.is_some()) - i64::from(self.before.is_some())
+    }
+
+    /// What a reader saw before and sees now; `None` if nothing, both times.
+    pub(super) fn seen(&self) -> Option<(Option<&Entry>, Option<&Entry>)> {
+        let live = |entry: &Option<Entry>| entry.as_ref().is_some_and(Entry::is_live);
+        let before = self.before.as_ref().filter(|_| live(&self.before));
+        let after = self.after.as_ref().filter(|_| live(&self.after));
+        (before.is_some() || after.is_some()).then_some((before, after))
+    }
+}
+
+type Table = BTreeSet<Entry>;
+
+/// All rows.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    networks: BTreeMap<Name, BTreeMap<Name, Table>>,
+    /// Tombstones and hidden rows, by the age at which they are forgotten.
+    ending: BTreeSet<(i64, Name, Name, Entry)>,
+    /// Nanoseconds all rows have aged.
+    age: i64,
+    len: usize,
+    bytes: usize,
+    tombstones: usize,
+}
+
+impl Rows {
+    /// A row.
+    pub(super) fn get(&self, at: Place<'_>) -> Option<&Entry> {
+        self.networks.get(at.network)?.get(at.table)?.get(at.key)
+    }
+
+    /// Nanoseconds a row has left, as [`Draft::reap`] has them.
+    pub(super) fn reap(&self, entry: &Entry) -> i64 {
+        if entry.is_live() { entry.end() } else { entry.end().saturating_sub(self.age) }
+    }
+
+    /// What a row has left, in whole seconds, as events carry it.
+    pub(super) fn residual(&self, entry: &Entry) -> i32 {
+        i32::try_from(self.reap(entry) / SECOND).unwrap_or(i32::MAX)
+    }
+
+    /// A row as its readers get it.
+    pub(super) fn row(&self, stored: Stored<'_>) -> Row {
+        let EntryKey { network, table, key } = stored.entry_key();
+        let entry = stored.entry;
+        let left = u64::try_from(self.reap(entry)).ok().filter(|&left| left > 0 && !entry.is_live());
+        Row {
+            network,
+            table,
+            key,
+            value: entry.shared_value(),
+            owner: entry.owner().clone(),
+            time: entry.time(),
+            state: entry.state(),
+            reap: left.map(Duration::from_nanos),
+        }
+    }
+
+    /// Stores or replaces a row.
+    pub(super) fn put(&mut self, at: Place<'_>, draft: &Draft<'_>) -> Step {
+        let end =
+            if draft.state == RowState::Live { draft.reap } else { draft.reap.saturating_add(self.age) };
+        let entry = Entry::new(at.key, draft, end);
+        let (network, table) = self.names(at);
+        let tables = self.networks.entry(network.clone()).or_default();
+        let before = tables.entry(table.clone()).or_default().replace(entry.clone());
+        if let Some(old) = &before {
+            self.uncount(old, &network, &table);
+        }
+        self.count(&entry, network, table);
+        Step { before, after: Some(entry) }
+    }
+
+    /// Removes a row.
+    pub(super) fn remove(&mut self, at: Place<'_>) -> Option<Step> {
+        let (network, table) = self.names(at);
+        let tables = self.networks.get_mut(at.network)?;
+        let rows = tables.get_mut(at.table)?;
+        let old = rows.take(at.key)?;
+        if rows.is_empty() {
+            tables.remove(at.table);
+        }
+        if tables.is_empty() {
+            self.networks.remove(at.network);
+        }
+        self.uncount(&old, &network, &table);
+        Some(Step { before: Some(old), after: None })
+    }
+
+    /// The names of a network and a table, shared with what is stored already.
+    pub(super) fn names(&self, at: Place<'_>) -> (Name, Name) {
+        let tables = self.networks.get_key_value(at.network);
+        let rows = tables.and_then(|(_, tables)| tables.get_key_value(at.table));
+        (
+            tables.map_or_else(|| at.network.into(), |(name, _)| name.clone()),
+            rows.map_or_else(|| at.table.into(), |(name, _)| name.clone()),
+        )
+    }
+
+    fn count(&mut self, entry: &Entry, network: Name, table: Name) {
+        self.len += 1;
+        self.bytes += network.len() + table.len() + entry.0.slice.len();
+        self.tombstones += usize::from(entry.is_tombstone());
+        if !entry.is_live() {
+            self.ending.insert((entry.end(), network, table, entry.clone()));
+        }
+    }
+
+    fn uncount(&mut self, entry: &Entry, network: &Name, table: &Name) {
+        self.len -= 1;
+        self.bytes -= network.len() + table.len() + entry.0.slice.len();
+        self.tombstones -= usize::from(entry.is_tombstone());
+        if !entry.is_live() {
+            self.ending.remove(&(entry.end(), network.clone(), table.clone(), entry.clone()));
+        }
+    }
+
+    /// The rows a filter admits, in order; only those behind a key, if one is given.
+    pub(super) fn iter<'a>(
+        &'a self,
+        filter: &'a Filter,
+        behind: Option<&'a EntryKey>,
+    ) -> impl Iterator<Item = Stored<'a>> {
+        named(&self.networks, filter.network.as_ref(), behind.map(|key| &key.network)).flat_map(
+            move |(network, tables)| {
+                let behind = behind.filter(|key| key.network == *network);
+                named(tables, filter.table.as_ref(), behind.map(|key| &key.table)).flat_map(
+                    move |(table, rows)| {
+                        let behind = behind.filter(|key| key.table == *table);
+                        let from = behind.map_or(Unbounded, |key| Excluded(key.key.as_bytes()));
+                        let rows = rows.range::<[u8], _>((from, Unbounded));
+                        rows.map(move |entry| Stored { network, table, entry })
+                    },
+                )
+            },
+        )
+    }
+
+    /// Lets all rows age; returns those whose time is over, for the caller to remove. One second before their end
+    /// they are: what others are told is then one second or more.
+    pub(super) fn age(&mut self, step: i64) -> Vec<Held> {
+        let end = self.age.saturating_add(step).saturating_add(SECOND);
+        self.age = self.age.saturating_add(step);
+        let over = self.ending.iter().take_while(|(at, ..)| *at <= end);
+        over.map(|(_, network, table, entry)| Stored { network, table, entry }.held()).collect()
+    }
+
+    /// Rows and tombstones.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes of all names and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Tombstones.
+    pub(super) fn tombstones(&self) -> usize {
+        self.tombstones
+    }
+
+    /// Rows and tombstones of a network.
+    pub(super) fn len_of(&self, network: &[u8]) -> usize {
+        self.networks.get(network).map_or(0, |tables| tables.values().map(BTreeSet::len).sum())
+    }
+}
+
+/// The one that is wanted, or all of them from `from` on.
+fn named<'a, V>(
+    all: &'a BTreeMap<Name, V>,
+    wanted: Option<&'a Name>,
+    from: Option<&'a Name>,
+) -> impl Iterator<Item = (&'a Name, &'a V)> + use<'a, V> {
+    let bounds = match (wanted, from) {
+        (Some(name), _) => (Included(name.as_bytes()), Included(name.as_bytes())),
+        (None, Some(name)) => (Included(name.as_bytes()), Unbounded),
+        (None, None) => (Unbounded, Unbounded),
+    };
+    all.range::<[u8], _>(bounds)
+}
