@@ -5,7 +5,7 @@ use std::{fs, process::Command, thread};
 use crate::{
     Failure,
     programs::{Kind, Programs, finish},
-    work::{CREATES, NODES, ROUNDS, ROWS, SIZE},
+    work::{CREATES, ROUNDS, SIZE},
 };
 
 /// Prints the conditions below the table.
@@ -14,18 +14,13 @@ pub(crate) fn print(programs: &Programs, runs: u32) -> Result<(), Failure> {
     println!(
         "Medians (min–max), runs of each: {runs}, the three taking turns. Ratio: the better Go median over ours."
     );
+    println!("Values of {SIZE} bytes; nodes in processes of their own over loopback, not encrypted.");
     println!(
-        "{ROWS} rows, values of {SIZE} bytes; nodes in processes of their own over loopback, not encrypted."
+        "Until all hold a table: found by asking for its digest, again and again; that asking is in the CPU."
     );
-    println!(
-        "Late join: two nodes that know each other; from the call until all rows are there, found by asking every millisecond."
-    );
-    println!(
-        "CPU of both nodes, that asking included. Memory: resident growth over the rows, garbage included."
-    );
-    println!(
-        "Create: {NODES} nodes; {CREATES} in each run, a pause between them; until the last watch has told it."
-    );
+    println!("Memory: resident growth over the rows, garbage included; the writer's with its queue.");
+    println!("Create: {CREATES} in each run, a pause between them; until the last watch has told it.");
+    println!("Idle: one run, 60 s; what went over loopback, headers and streams included.");
     println!("Event: envelope included, {ROUNDS} times in each run. Program: Go's is the test peer.");
     println!("{} processors, {}", thread::available_parallelism()?, processor()?);
     println!("{}", fs::read_to_string("/proc/version")?.split(" (").next().unwrap_or_default());

@@ -24,6 +24,9 @@ impl Figures {
 
 impl Display for Figures {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.sorted.is_empty() {
+            return f.write_str("–");
+        }
         f.write_str(&short(self.median()))?;
         match (self.sorted.first(), self.sorted.last()) {
             (Some(least), Some(most)) if least < most => write!(f, " ({}–{})", short(*least), short(*most)),

@@ -13,7 +13,7 @@ use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
 
-use programs::Programs;
+use programs::{Kind, Programs};
 use runs::Runs;
 use work::Work;
 
@@ -28,6 +28,9 @@ struct Args {
     /// Measure this alone; may be given several times
     #[arg(long, value_enum, value_name = "NAME")]
     only: Vec<Work>,
+    /// Measure networkdb alone
+    #[arg(long)]
+    without_go: bool,
     /// How often each measurement is repeated
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
@@ -46,7 +49,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<(), Failure> {
     let programs = Programs::prepare()?;
     let works = if args.only.is_empty() { Work::all() } else { args.only.clone() };
-    let runs = Runs { programs: &programs, count: args.runs };
+    let kinds = if args.without_go { &Kind::ALL[2..] } else { &Kind::ALL[..] };
+    let runs = Runs { programs: &programs, kinds, count: args.runs };
     let mut rows = Vec::new();
     for work in works {
         rows.extend(work.measure(&runs)?);

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Whatever takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Time between two looks at something.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -42,8 +42,8 @@ pub(crate) struct Node {
     pub(crate) addr: SocketAddr,
     process: Process,
     requests: Box<dyn Write>,
-    replies: Receiver<Value>,
-    early: HashMap<u64, Value>,
+    replies: Receiver<Event>,
+    early: HashMap<u64, Event>,
     events: Receiver<Event>,
     last: u64,
 }
@@ -85,14 +85,19 @@ impl Node {
 
     /// Waits for the answer to a request, which must be good.
     pub(crate) fn reply(&mut self, id: RequestId) -> Result<Value, Failure> {
-        let reply = self.any_reply(id)?;
-        if is_ok(&reply) { Ok(reply) } else { Err(self.process.explain(reply.to_string().into())) }
+        self.reply_and_time(id).map(|(reply, _)| reply)
+    }
+
+    /// As [`Self::reply`], and when it came.
+    pub(crate) fn reply_and_time(&mut self, id: RequestId) -> Result<(Value, Instant), Failure> {
+        let Event { at, fields } = self.any_reply(id)?;
+        if is_ok(&fields) { Ok((fields, at)) } else { Err(self.process.explain(fields.to_string().into())) }
     }
 
     /// Asks for something that may not be there yet.
     pub(crate) fn has(&mut self, op: &str, arguments: Value) -> Result<bool, Failure> {
         let id = self.send(op, arguments)?;
-        Ok(is_ok(&self.any_reply(id)?))
+        Ok(is_ok(&self.any_reply(id)?.fields))
     }
 
     /// Waits until the list in an answer has as many items.
@@ -124,16 +129,15 @@ impl Node {
         Usage::of(self.process.child.id())
     }
 
-    fn any_reply(&mut self, RequestId(id): RequestId) -> Result<Value, Failure> {
+    fn any_reply(&mut self, RequestId(id): RequestId) -> Result<Event, Failure> {
         loop {
             if let Some(reply) = self.early.remove(&id) {
                 return Ok(reply);
             }
             let reply = self.replies.recv_timeout(PATIENCE);
             let reply = reply.map_err(|error| self.process.explain(silence("an answer", error)))?;
-            let of =
-                reply.get("id").and_then(Value::as_u64).ok_or_else(|| format!("whose reply is {reply}?"))?;
-            self.early.insert(of, reply);
+            let of = reply.fields.get("id").and_then(Value::as_u64);
+            self.early.insert(of.ok_or_else(|| format!("whose reply is {}?", reply.fields))?, reply);
         }
     }
 }
@@ -143,12 +147,13 @@ pub(crate) fn wait_for<T>(
     what: &str,
     mut look: impl FnMut() -> Result<Option<T>, Failure>,
 ) -> Result<T, Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
         if let Some(found) = look()? {
             return Ok(found);
         }
-        thread::sleep(PAUSE);
+        // What takes long is looked at more seldom: the look costs the node something too.
+        thread::sleep(PAUSE.max(start.elapsed() / 50));
     }
     Err(format!("no {what} within {} s", PATIENCE.as_secs()).into())
 }
@@ -223,12 +228,12 @@ fn socket(folder: &TempDir) -> std::path::PathBuf {
 }
 
 /// Replies have an id, events none. Ends with the process, or when nobody listens.
-fn sort(lines: Lines, replies: &Sender<Value>, events: &Sender<Event>) {
+fn sort(lines: Lines, replies: &Sender<Event>, events: &Sender<Event>) {
     for line in BufReader::new(lines).lines().map_while(Result::ok) {
         let at = Instant::now();
         let Ok(fields) = serde_json::from_str::<Value>(&line) else { return };
         let heard = match fields.get("id") {
-            Some(_) => replies.send(fields).is_ok(),
+            Some(_) => replies.send(Event { at, fields }).is_ok(),
             None => events.send(Event { at, fields }).is_ok(),
         };
         if !heard {

@@ -13,6 +13,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Runs<'a> {
     pub(crate) programs: &'a Programs,
+    pub(crate) kinds: &'a [Kind],
     pub(crate) count: u32,
 }
 
@@ -23,10 +24,11 @@ impl Runs<'_> {
         name: &str,
         mut measure: impl FnMut(&Programs, Kind) -> Result<T, Failure>,
     ) -> Result<[Vec<T>; 3], Failure> {
-        let progress = progress(u64::from(self.count) * Kind::ALL.len() as u64, name)?;
+        let progress = progress(u64::from(self.count) * self.kinds.len() as u64, name)?;
         let mut measured = [const { Vec::new() }; 3];
         for _ in 0..self.count {
-            for (kind, column) in Kind::ALL.into_iter().zip(&mut measured) {
+            let columns = Kind::ALL.into_iter().zip(&mut measured);
+            for (kind, column) in columns.filter(|(kind, _)| self.kinds.contains(kind)) {
                 progress.set_message(format!("{name}: {}", kind.title()));
                 let figure = measure(self.programs, kind);
                 column.push(figure.map_err(|error| format!("{name}, {}: {error}", kind.title()))?);

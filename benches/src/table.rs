@@ -8,7 +8,7 @@ use crate::{
 /// One line of the table; less is better in all.
 #[derive(Debug)]
 pub(crate) struct Row {
-    work: &'static str,
+    work: String,
     unit: &'static str,
     /// In the order of [`Kind::ALL`].
     columns: [Figures; 3],
@@ -17,13 +17,13 @@ pub(crate) struct Row {
 impl Row {
     /// Picks one figure of each measurement.
     pub(crate) fn new<T>(
-        work: &'static str,
+        work: impl Into<String>,
         unit: &'static str,
         measured: &[Vec<T>; 3],
         figure: impl Fn(&T) -> f64,
     ) -> Self {
         Self {
-            work,
+            work: work.into(),
             unit,
             columns: measured.each_ref().map(|column| Figures::new(column.iter().map(&figure).collect())),
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Failure,
-    node::Node,
+    node::{Node, wait_for},
     programs::{Kind, Programs},
 };
 
@@ -36,4 +36,41 @@ pub(super) fn meet(nodes: &mut [Node]) -> Result<(), Failure> {
         }
     }
     nodes.iter_mut().try_for_each(|node| node.until_count("members", &json!({}), "members", count))
+}
+
+/// Nodes that see each other and have joined the network.
+pub(super) fn assembled(programs: &Programs, kinds: &[Kind]) -> Result<Vec<Node>, Failure> {
+    let nodes = kinds.iter().enumerate().map(|(number, kind)| node(programs, *kind, number));
+    let mut nodes = nodes.collect::<Result<Vec<Node>, Failure>>()?;
+    meet(&mut nodes)?;
+    for node in &mut nodes {
+        node.ask("network_join", table())?;
+    }
+    let count = nodes.len();
+    nodes.iter_mut().try_for_each(|node| node.until_count("peers", &table(), "peers", count))?;
+    Ok(nodes)
+}
+
+/// Writes rows; returns how long that took.
+pub(super) fn load(writer: &mut Node, rows: u32) -> Result<std::time::Duration, Failure> {
+    let start = std::time::Instant::now();
+    writer.ask("load", table_with(json!({ "prefix": "row-", "count": rows, "size": super::SIZE })))?;
+    Ok(start.elapsed())
+}
+
+/// What tells two tables apart.
+pub(super) fn digest(node: &mut Node) -> Result<Value, Failure> {
+    let reply = node.ask("digest", table())?;
+    Ok(json!([reply.get("count"), reply.get("sha256")]))
+}
+
+/// Waits until a node holds the table of this digest. Rows come in any order, so only the digest tells; the time it
+/// takes counts for all alike.
+pub(super) fn until_equal(node: &mut Node, rows: u32, wanted: &Value) -> Result<(), Failure> {
+    let last = table_with(json!({ "key": format!("row-{:06}", rows - 1) }));
+    let first = table_with(json!({ "key": format!("row-{:06}", 0) }));
+    wait_for("equal tables", || {
+        let seen = node.has("get", last.clone())? && node.has("get", first.clone())?;
+        Ok((seen && digest(node)? == *wanted).then_some(()))
+    })
 }

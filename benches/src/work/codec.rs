@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use networkdb_core::networkdb::message::{CREATE, Encode, Gossip, Kind as MessageKind, TableEvent, wrap};
+use networkdb_core::networkdb::message::{CREATE, Gossip, TableEvent};
 use serde_json::{Value, json};
 
 use super::{ROUNDS, SIZE};
@@ -47,7 +47,7 @@ fn event(value: &[u8]) -> TableEvent<'_> {
 }
 
 fn encode(event: &TableEvent<'_>) -> Vec<u8> {
-    wrap(MessageKind::TableEvent, &event.to_bytes())
+    event.wrapped()
 }
 
 fn ours(event: &TableEvent<'_>) -> Result<Codec, Failure> {

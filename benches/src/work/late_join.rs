@@ -2,21 +2,21 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-
 use super::{
-    ROWS, SIZE,
-    cluster::{self, table, table_with},
+    FLOODS,
+    cluster::{self, table},
 };
 use crate::{
     Failure,
-    node::{Node, wait_for},
     programs::{Kind, Programs},
     runs::Runs,
     table::Row,
 };
 
 struct LateJoin {
+    /// Until the call returned.
+    call: Duration,
+    /// Until all rows were there.
     time: Duration,
     processor: Duration,
     /// By which the joiner has grown.
@@ -25,75 +25,48 @@ struct LateJoin {
     writer_memory: u64,
 }
 
-/// The state of things at one moment.
-struct Moment {
-    at: Instant,
-    processor: Duration,
-    joiner_memory: u64,
-}
-
-impl Moment {
-    fn now(writer: &Node, joiner: &Node) -> Result<Self, Failure> {
-        let at = Instant::now();
-        let (writer, joiner) = (writer.usage()?, joiner.usage()?);
-        Ok(Self { at, processor: writer.processor + joiner.processor, joiner_memory: joiner.memory })
-    }
-}
-
 pub(super) fn measure(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
-    let joins = runs.each("late-join", late_join)?;
-    let per_row = |bytes: u64| bytes as f64 / f64::from(ROWS);
-    Ok(vec![
-        Row::new("late joiner holds all rows", "ms", &joins, |join| join.time.as_secs_f64() * 1e3),
-        Row::new("CPU of a late join, all nodes", "s", &joins, |join| join.processor.as_secs_f64()),
-        Row::new("memory per row, late joiner", "bytes", &joins, |join| per_row(join.joiner_memory)),
-        Row::new("memory per row, writer with its queue", "bytes", &joins, |join| {
+    let mut rows = Vec::new();
+    for count in FLOODS {
+        let joins = runs
+            .each(&format!("late join, {count} rows"), |programs, kind| late_join(programs, kind, count))?;
+        let what = |what: &str| format!("late join, {count} rows: {what}");
+        let per_row = |bytes: u64| bytes as f64 / f64::from(count);
+        rows.push(Row::new(what("until all are there"), "ms", &joins, |join| join.time.as_secs_f64() * 1e3));
+        rows.push(Row::new(what("until the call returns"), "ms", &joins, |join| {
+            join.call.as_secs_f64() * 1e3
+        }));
+        rows.push(Row::new(what("CPU of both nodes"), "s", &joins, |join| join.processor.as_secs_f64()));
+        rows.push(Row::new(what("memory per row, joiner"), "bytes", &joins, |join| {
+            per_row(join.joiner_memory)
+        }));
+        rows.push(Row::new(what("memory per row, writer"), "bytes", &joins, |join| {
             per_row(join.writer_memory)
-        }),
-    ])
+        }));
+    }
+    Ok(rows)
 }
 
-fn late_join(programs: &Programs, kind: Kind) -> Result<LateJoin, Failure> {
+fn late_join(programs: &Programs, kind: Kind, rows: u32) -> Result<LateJoin, Failure> {
     let mut writer = cluster::node(programs, kind, 0)?;
-    let writer_memory = load(&mut writer)?;
-    let wanted = digest(&mut writer)?;
-    // The joiner is told of the writer's network as it joins the cluster; gossip might tell it too late.
-    let mut nodes = [writer, cluster::node(programs, kind, 1)?];
-    cluster::meet(&mut nodes)?;
-    let [writer, mut joiner] = nodes;
-    let before = Moment::now(&writer, &joiner)?;
-    let request = joiner.send("network_join", table())?;
-    let after = wait_for("equal tables", || {
-        if !joiner.has("get", last_row())? {
-            return Ok(None);
-        }
-        // Parts of a sync may come in any order, so only the digest tells; the time it takes counts for all alike.
-        let equal = digest(&mut joiner)? == wanted;
-        equal.then(|| Moment::now(&writer, &joiner)).transpose()
-    })?;
-    joiner.reply(request)?;
-    Ok(LateJoin {
-        time: after.at - before.at,
-        processor: after.processor.saturating_sub(before.processor),
-        joiner_memory: after.joiner_memory.saturating_sub(before.joiner_memory),
-        writer_memory,
-    })
-}
-
-/// Writes all rows; returns the bytes the node has grown by.
-fn load(writer: &mut Node) -> Result<u64, Failure> {
     writer.ask("network_join", table())?;
-    let before = writer.usage()?.memory;
-    writer.ask("load", table_with(json!({ "prefix": "row-", "count": ROWS, "size": SIZE })))?;
-    Ok(writer.usage()?.memory.saturating_sub(before))
-}
-
-fn last_row() -> Value {
-    table_with(json!({ "key": format!("row-{:06}", ROWS - 1) }))
-}
-
-fn digest(node: &mut Node) -> Result<Value, Failure> {
-    let reply = node.ask("digest", table())?;
-    let digest = json!([reply.get("count"), reply.get("sha256")]);
-    Ok(digest)
+    let empty = writer.usage()?.memory;
+    cluster::load(&mut writer, rows)?;
+    let writer_memory = writer.usage()?.memory.saturating_sub(empty);
+    let wanted = cluster::digest(&mut writer)?;
+    // The joiner is told of the writer's network as it joins the cluster; gossip might tell it too late.
+    let mut nodes = vec![writer, cluster::node(programs, kind, 1)?];
+    cluster::meet(&mut nodes)?;
+    let processor = super::flood::processor(&nodes)?;
+    let [_, joiner] = nodes.as_mut_slice() else { return Err("no joiner".into()) };
+    let empty = joiner.usage()?.memory;
+    let start = Instant::now();
+    let request = joiner.send("network_join", table())?;
+    cluster::until_equal(joiner, rows, &wanted)?;
+    let time = start.elapsed();
+    let (_, returned) = joiner.reply_and_time(request)?;
+    let call = returned.saturating_duration_since(start);
+    let joiner_memory = joiner.usage()?.memory.saturating_sub(empty);
+    let processor = super::flood::processor(&nodes)?.saturating_sub(processor);
+    Ok(LateJoin { call, time, processor, joiner_memory, writer_memory })
 }

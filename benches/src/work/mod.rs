@@ -2,6 +2,8 @@
 
 mod cluster;
 mod codec;
+mod flood;
+mod idle;
 mod late_join;
 mod spread;
 
@@ -9,12 +11,12 @@ use clap::ValueEnum;
 
 use crate::{Failure, programs::Programs, runs::Runs, table::Row};
 
-/// Rows of the table that is synchronised.
-pub(crate) const ROWS: u32 = 10_000;
-/// Bytes of a value.
+/// Rows written at one go.
+pub(crate) const FLOODS: [u32; 2] = [10_000, 50_000];
+/// Bytes of a value; a key has 10.
 pub(crate) const SIZE: u32 = 64;
 /// Nodes a created row comes to, the writer included.
-pub(crate) const NODES: usize = 3;
+pub(crate) const SPREADS: [usize; 3] = [3, 10, 30];
 /// Rows created one by one in each run.
 pub(crate) const CREATES: u32 = 20;
 /// Events encoded and decoded in each run.
@@ -27,6 +29,12 @@ pub(crate) enum Work {
     LateJoin,
     /// A row is created and comes to all nodes
     Spread,
+    /// Many rows are written and come to all nodes
+    Flood,
+    /// Many rows are written on ours, and one of the other two nodes is a Go node
+    Mixed,
+    /// Nothing happens in a cluster of 30
+    Idle,
     /// One table event is encoded and decoded
     Codec,
     /// The program without symbols
@@ -42,6 +50,9 @@ impl Work {
         match self {
             Self::LateJoin => late_join::measure(runs),
             Self::Spread => spread::measure(runs),
+            Self::Flood => flood::measure(runs),
+            Self::Mixed => flood::mixed(runs),
+            Self::Idle => idle::measure(runs),
             Self::Codec => codec::measure(runs),
             Self::Size => size(runs),
         }

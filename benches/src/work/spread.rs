@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    CREATES, NODES, SIZE,
+    CREATES, SIZE, SPREADS,
     cluster::{self, table, table_with},
 };
 use crate::{
@@ -19,22 +19,26 @@ use crate::{
     table::Row,
 };
 
+/// Until all that was said about the joining is over.
+const SETTLING: Duration = Duration::from_secs(2);
+
 pub(super) fn measure(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
-    let spread = runs.each("spread", spread)?.map(|runs| runs.concat());
-    Ok(vec![Row::new("one create until all nodes hold it", "ms", &spread, |time| time.as_secs_f64() * 1e3)])
+    let mut rows = Vec::new();
+    for count in SPREADS {
+        let work = format!("one create until {count} nodes hold it");
+        let spread =
+            runs.each(&work, |programs, kind| spread(programs, kind, count))?.map(|runs| runs.concat());
+        rows.push(Row::new(work, "ms", &spread, |time| time.as_secs_f64() * 1e3));
+    }
+    Ok(rows)
 }
 
-fn spread(programs: &Programs, kind: Kind) -> Result<Vec<Duration>, Failure> {
-    let nodes: Result<Vec<Node>, Failure> = (0..NODES).map(|i| cluster::node(programs, kind, i)).collect();
-    let mut nodes = nodes?;
-    cluster::meet(&mut nodes)?;
+fn spread(programs: &Programs, kind: Kind, count: usize) -> Result<Vec<Duration>, Failure> {
+    let mut nodes = cluster::assembled(programs, &vec![kind; count])?;
     for node in &mut nodes {
-        node.ask("network_join", table())?;
-    }
-    for node in &mut nodes {
-        node.until_count("peers", &table(), "peers", NODES)?;
         node.ask("watch", table())?;
     }
+    thread::sleep(SETTLING);
     let [writer, others @ ..] = nodes.as_mut_slice() else { return Err("no nodes".into()) };
     (0..CREATES).map(|i| create(writer, others, i)).collect()
 }

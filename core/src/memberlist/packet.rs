@@ -62,6 +62,8 @@ pub struct Security {
     pub verify_outgoing: bool,
     /// Whether what is sent may be compressed.
     pub compression: bool,
+    /// How long messages on streams may be to be compressed, in bytes.
+    pub compress_up_to: usize,
     /// Protocol version spoken; 1 seals the older way.
     pub protocol_version: u8,
 }
@@ -75,6 +77,7 @@ impl From<&Config> for Security {
             verify_incoming: config.verify_incoming,
             verify_outgoing: config.verify_outgoing,
             compression: config.compression,
+            compress_up_to: config.compress_up_to,
             protocol_version: config.protocol_version,
         }
     }
@@ -371,6 +374,7 @@ mod tests {
             verify_incoming: true,
             verify_outgoing: true,
             compression: true,
+            compress_up_to: usize::MAX,
             protocol_version: 2,
         }
     }

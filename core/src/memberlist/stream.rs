@@ -42,7 +42,8 @@ const SEAL_HEADER: usize = 5;
 
 /// A stream with `message` in it: compressed, sealed and (when dialling) labelled as `security` says.
 pub fn seal_stream(security: &Security, message: &[u8], dialling: bool, rng: &mut Rng) -> Bytes {
-    let mut body = if security.compression { compress(message) } else { message.to_vec() };
+    let compressed = security.compression && message.len() <= security.compress_up_to;
+    let mut body = if compressed { compress(message) } else { message.to_vec() };
     if let Some(sealed) = seal_frame(security, &body, rng) {
         body = sealed;
     }
@@ -546,6 +547,7 @@ mod tests {
             verify_incoming: true,
             verify_outgoing: true,
             compression,
+            compress_up_to: 1_000,
             protocol_version,
         }
     }

@@ -76,6 +76,7 @@ fn security(vector: &Value) -> Security {
         verify_incoming: config["gossip_verify_incoming"].as_bool().unwrap_or(true),
         verify_outgoing: true,
         compression: config["compression"].as_bool().unwrap_or_default(),
+        compress_up_to: usize::MAX,
         protocol_version: config["protocol_version"].as_u64().unwrap_or(2) as u8,
     }
 }
