@@ -20,7 +20,7 @@ pub(super) struct Drains {
 
 impl Tables {
     /// Sends what was never sent to a few nodes that are not busy. Returns whether there were any.
-    pub(super) fn drain(&mut self, now: Instant, network: &Name) -> bool {
+    pub(super) fn drain(&mut self, network: &Name) -> bool {
         let (to, all) = self.drain_targets(network);
         if to.is_empty() {
             return false;
@@ -35,7 +35,6 @@ impl Tables {
         }
         let message = self.unasked(network, &parts);
         self.counters.drained += parts.len() as u64;
-        self.pace.spend(now, 0);
         let purpose = |node: &Name| Purpose::Drain(network.clone(), node.clone());
         let to = to.iter().filter_map(|node| Some((self.nodes.get(node)?.addr, purpose(node)))).collect();
         self.todo.push_back(Todo::Reliable(to, message.into()));

@@ -77,7 +77,7 @@ impl Tables {
         }
         let unsent = own.unsent();
         if unsent >= self.config.drain_from {
-            return self.drain(now, network);
+            return self.drain(network);
         }
         // While there is something new only that is sent: what was sent before keeps its pauses.
         let (waiting, below) =

@@ -433,6 +433,7 @@ fn named<'a, V>(
     from: Option<&'a Name>,
 ) -> impl Iterator<Item = (&'a Name, &'a V)> + use<'a, V> {
     let bounds = match (wanted, from) {
+        (Some(name), Some(from)) if name < from => (Excluded(name.as_bytes()), Included(name.as_bytes())),
         (Some(name), _) => (Included(name.as_bytes()), Included(name.as_bytes())),
         (None, Some(name)) => (Included(name.as_bytes()), Unbounded),
         (None, None) => (Unbounded, Unbounded),

@@ -1,6 +1,9 @@
 //! Tables with virtual time, and two whole nodes that feed each other.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod rows;
+mod spread;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
