@@ -5,7 +5,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     hash::Hash,
 };
 
@@ -13,15 +13,18 @@ use bytes::Bytes;
 
 /// Names one queued broadcast for the life of its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BroadcastId(u64);
+pub struct BroadcastId {
+    len: usize,
+    number: u64,
+}
 
+/// Where a broadcast stands: transmissions, length, number.
 type Place = (u32, Reverse<usize>, Reverse<u64>);
 
 #[derive(Debug)]
 struct Entry<K> {
     key: Option<K>,
     bytes: Bytes,
-    transmits: u32,
 }
 
 /// What one [`BroadcastQueue::take`] may fill, and how it counts.
@@ -63,57 +66,48 @@ impl<F: Fn(usize) -> usize> Budget<F> {
 /// Broadcasts waiting, by what they say (`K`): a new one replaces the older one with the same key.
 #[derive(Debug)]
 pub struct BroadcastQueue<K> {
-    entries: HashMap<u64, Entry<K>>,
-    order: BTreeSet<Place>,
-    by_key: HashMap<K, u64>,
-    last_id: u64,
+    order: BTreeMap<Place, Entry<K>>,
+    by_key: HashMap<K, Place>,
+    last: u64,
     bytes: usize,
     unsent: usize,
 }
 
 impl<K> Default for BroadcastQueue<K> {
     fn default() -> Self {
-        Self {
-            entries: HashMap::new(),
-            order: BTreeSet::new(),
-            by_key: HashMap::new(),
-            last_id: 0,
-            bytes: 0,
-            unsent: 0,
-        }
+        Self { order: BTreeMap::new(), by_key: HashMap::new(), last: 0, bytes: 0, unsent: 0 }
     }
 }
 
 impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
     /// Queues a broadcast. With a key it replaces the one queued under that key.
     pub fn push(&mut self, key: Option<K>, bytes: Bytes) -> BroadcastId {
-        self.last_id += 1;
-        let id = self.last_id;
+        self.last += 1;
+        let (len, number) = (bytes.len(), self.last);
+        let place = (0, Reverse(len), Reverse(number));
         if let Some(key) = &key
-            && let Some(old) = self.by_key.insert(key.clone(), id)
+            && let Some(old) = self.by_key.insert(key.clone(), place)
         {
             self.remove(old);
         }
-        self.order.insert((0, Reverse(bytes.len()), Reverse(id)));
-        self.bytes += bytes.len();
-        self.unsent += bytes.len();
-        self.entries.insert(id, Entry { key, bytes, transmits: 0 });
-        BroadcastId(id)
+        self.put(place, Entry { key, bytes });
+        BroadcastId { len, number }
     }
 
     /// Whether this broadcast still waits: neither sent its full number of times nor replaced.
     pub fn contains(&self, id: BroadcastId) -> bool {
-        self.entries.contains_key(&id.0)
+        let most = self.order.last_key_value().map_or(0, |(place, _)| place.0);
+        (0..=most).any(|times| self.order.contains_key(&(times, Reverse(id.len), Reverse(id.number))))
     }
 
     /// The broadcast queued under `key`.
     pub fn id(&self, key: &K) -> Option<BroadcastId> {
-        self.by_key.get(key).copied().map(BroadcastId)
+        self.by_key.get(key).map(|place| BroadcastId { len: place.1.0, number: place.2.0 })
     }
 
     /// The message queued under `key`.
     pub fn get(&self, key: &K) -> Option<&Bytes> {
-        self.entries.get(self.by_key.get(key)?).map(|entry| &entry.bytes)
+        self.order.get(self.by_key.get(key)?).map(|entry| &entry.bytes)
     }
 
     /// Appends to `into` the messages that fit `budget`; none is taken twice. Returns the bytes of the budget used.
@@ -123,7 +117,7 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         let mut from: Place = (0, Reverse(usize::MAX), Reverse(u64::MAX));
         while let Some(longest) = budget.longest(budget.limit.saturating_sub(used)) {
             from = from.max((from.0, Reverse(longest), Reverse(u64::MAX)));
-            let Some(&place) = self.order.range(from..).next() else { break };
+            let Some((&place, _)) = self.order.range(from..).next() else { break };
             if place.0 >= budget.below {
                 break;
             }
@@ -132,39 +126,29 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
                 continue;
             }
             from = place;
-            let Some(bytes) = self.count_sent(place, budget.transmits, budget.weight, &mut again) else {
-                continue;
-            };
-            used += budget.cost(bytes.len());
-            into.push(bytes);
+            let Some(entry) = self.remove(place) else { continue };
+            used += budget.cost(entry.bytes.len());
+            into.push(entry.bytes.clone());
+            again.push(((place.0.saturating_add(budget.weight), place.1, place.2), entry));
         }
-        self.order.extend(again);
+        for (place, entry) in again {
+            if place.0 < budget.transmits {
+                self.refile(place, entry);
+            } else {
+                self.forget(place, &entry);
+            }
+        }
         used
-    }
-
-    /// Takes a message out of the order; notes where it goes back to, or drops it for good.
-    fn count_sent(&mut self, at: Place, limit: u32, weight: u32, again: &mut Vec<Place>) -> Option<Bytes> {
-        self.order.remove(&at);
-        let entry = self.entries.get_mut(&at.2.0)?;
-        let bytes = entry.bytes.clone();
-        if entry.transmits == 0 {
-            self.unsent -= bytes.len();
-        }
-        entry.transmits = entry.transmits.saturating_add(weight);
-        if entry.transmits < limit {
-            again.push((entry.transmits, at.1, at.2));
-        } else {
-            self.forget(at.2.0);
-        }
-        Some(bytes)
     }
 
     /// Drops from the end of the order until at most `keep` are left; returns how many went.
     pub fn prune(&mut self, keep: usize) -> usize {
         let excess = self.order.len().saturating_sub(keep);
         for _ in 0..excess {
-            let Some(place) = self.order.pop_last() else { break };
-            self.forget(place.2.0);
+            let Some((&place, _)) = self.order.last_key_value() else { break };
+            if let Some(entry) = self.remove(place) {
+                self.forget(place, &entry);
+            }
         }
         excess
     }
@@ -196,30 +180,43 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
 
     /// How often the message that was sent least has been sent.
     pub fn least_sent(&self) -> Option<u32> {
-        self.order.first().map(|place| place.0)
+        self.order.first_key_value().map(|(place, _)| place.0)
     }
 
     /// The messages waiting, in the order they would be taken.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.order.iter().filter_map(|place| self.entries.get(&place.2.0)).map(|entry| &entry.bytes)
+        self.order.values().map(|entry| &entry.bytes)
     }
 
-    fn remove(&mut self, id: u64) {
-        if let Some(entry) = self.entries.remove(&id) {
-            self.bytes -= entry.bytes.len();
-            self.unsent -= if entry.transmits == 0 { entry.bytes.len() } else { 0 };
-            self.order.remove(&(entry.transmits, Reverse(entry.bytes.len()), Reverse(id)));
-        }
+    fn put(&mut self, place: Place, entry: Entry<K>) {
+        self.bytes += place.1.0;
+        self.unsent += if place.0 == 0 { place.1.0 } else { 0 };
+        self.order.insert(place, entry);
     }
 
-    fn forget(&mut self, id: u64) {
-        let Some(entry) = self.entries.remove(&id) else { return };
-        self.bytes -= entry.bytes.len();
-        self.unsent -= if entry.transmits == 0 { entry.bytes.len() } else { 0 };
-        if let Some(key) = entry.key
-            && self.by_key.get(&key) == Some(&id)
+    fn remove(&mut self, place: Place) -> Option<Entry<K>> {
+        let entry = self.order.remove(&place)?;
+        self.bytes -= place.1.0;
+        self.unsent -= if place.0 == 0 { place.1.0 } else { 0 };
+        Some(entry)
+    }
+
+    /// Puts a broadcast back behind those sent less often.
+    fn refile(&mut self, place: Place, entry: Entry<K>) {
+        if let Some(at) =
+            entry.key.as_ref().and_then(|key| self.by_key.get_mut(key)).filter(|at| at.2 == place.2)
         {
-            self.by_key.remove(&key);
+            *at = place;
+        }
+        self.put(place, entry);
+    }
+
+    /// Nothing is queued under the key of a broadcast any more, unless it is another one.
+    fn forget(&mut self, place: Place, entry: &Entry<K>) {
+        if let Some(key) = &entry.key
+            && self.by_key.get(key).is_some_and(|at| at.2 == place.2)
+        {
+            self.by_key.remove(key);
         }
     }
 }

@@ -357,7 +357,11 @@ impl Tables {
         match self.nodes.entry(sync.node).map(|(name, _)| name.clone()) {
             Some(peer) => drop(self.start_sync(now, &peer, &asked, Reason::Answer(sync.time))),
             None => {
-                self.answer_later(now, Name::from(sync.node), Question { since: now, time: sync.time, asked });
+                self.answer_later(
+                    now,
+                    Name::from(sync.node),
+                    Question { since: now, time: sync.time, asked },
+                );
             }
         }
     }

@@ -76,7 +76,8 @@ pub struct Node {
 impl Node {
     /// A node with an empty queue and nothing told yet, whose tickers stand still.
     pub fn new(mut config: Config, meta: &[u8], state: &[u8]) -> Self {
-        (config.probe_interval, config.gossip_interval) = (HOUR, HOUR);
+        // News would leave at once: only what is answered is to be seen.
+        (config.probe_interval, config.gossip_interval) = (HOUR, Duration::ZERO);
         config.push_pull_interval = HOUR;
         let mut seen = Recorder {
             meta: Bytes::copy_from_slice(meta),
