@@ -44,6 +44,8 @@ pub enum KeyError {
     Unknown,
     /// The primary key cannot be removed.
     Primary,
+    /// The node runs without encryption: with a key it would be cut off from those that do too.
+    Plain,
 }
 
 impl fmt::Display for KeyError {
@@ -52,6 +54,7 @@ impl fmt::Display for KeyError {
             Self::Length(len) => write!(f, "a key has 16, 24 or 32 bytes, not {len}"),
             Self::Unknown => f.write_str("the key is not installed"),
             Self::Primary => f.write_str("the primary key cannot be removed"),
+            Self::Plain => f.write_str("this node was started without keys and runs without encryption"),
         }
     }
 }
