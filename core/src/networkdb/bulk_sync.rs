@@ -249,6 +249,8 @@ impl Tables {
             self.counters.syncs_dropped += 1;
             return;
         }
+        // Who is not known yet is not to fill the memory with names.
+        let asked = asked.into_iter().filter(|network| self.networks.own(network).is_some()).collect();
         self.unanswered.insert(peer, (now, asked));
     }
 
