@@ -79,6 +79,10 @@ pub(crate) struct AgentArgs {
     /// Serve the diagnostic paths that change things: whoever reaches them changes rows
     #[arg(long)]
     pub(crate) http_allow_changes: bool,
+    /// Host names that HTTP requests may ask for beside localhost and addresses of this machine; any other is refused,
+    /// for it may be a web page's
+    #[arg(long = "http-host", env = "NETWORKDB_HTTP_HOSTS", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) http_hosts: Vec<String>,
     /// TOML file with these settings
     #[arg(long, env = "NETWORKDB_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

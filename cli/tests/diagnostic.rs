@@ -189,7 +189,7 @@ fn changes_come_by_forms_too_but_not_from_web_pages() {
     let (a, _b, http) = pair(&["--http-allow-changes"]);
     let post = |more: &str| {
         let form = "nid=posted";
-        let head = "POST /joinnetwork HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        let head = "POST /joinnetwork HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
         let kind =
             format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
         send_text(TcpStream::connect(http).expect("it answers"), &format!("{head}{kind}{more}\r\n{form}")).1
@@ -199,6 +199,24 @@ fn changes_come_by_forms_too_but_not_from_web_pages() {
     assert!(a.json(&["network", "list"]).is_empty());
     assert_eq!(post(""), "OK");
     assert_eq!(a.json(&["network", "list"]).len(), 1);
+}
+
+#[test]
+fn only_hosts_that_are_this_machine_or_allowed_are_answered() {
+    let (a, _b, http) = pair(&["--http-allow-changes", "--http-host", "node.example"]);
+    let get = |host: &str, path: &str| {
+        let stream = TcpStream::connect(http).expect("the listener answers");
+        send_text(stream, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+    };
+    for path in ["/metrics", "/ready", "/joinnetwork?nid=n2"] {
+        let (head, body) = get("rebound.example:8080", path);
+        assert!(head.starts_with("http/1.1 403") && body.contains("--http-host"), "{path}: {head}");
+    }
+    assert!(a.json(&["network", "list"]).is_empty());
+    for host in ["localhost", "127.0.0.1", "node.example"] {
+        let (head, _) = get(host, "/ready");
+        assert!(head.starts_with("http/1.1 200"), "{host}: {head}");
+    }
 }
 
 #[test]
