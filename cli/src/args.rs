@@ -211,7 +211,8 @@ pub(crate) enum TableCommand {
         #[arg(long, default_value = "row-")]
         prefix: String,
     },
-    /// Number and SHA-256 of all live rows: equal on nodes that agree
+    /// Number of all live rows, SHA-256 of their keys and values, and a digest that counts owners and times too: equal
+    /// on nodes that agree
     Digest {
         #[command(flatten)]
         of: TableOf,

@@ -133,7 +133,13 @@ fn two_agents_share_rows_and_a_watch_tells_of_them() {
     );
     a.ok(&["table", "delete", "net", "t", "old"]);
     assert_eq!(watch.next()["kind"], "delete");
-    assert_eq!(a.json(&["table", "digest", "net", "t"])[0], b.json(&["table", "digest", "net", "t"])[0]);
+    let digest = |node: &Agent| node.json(&["table", "digest", "net", "t"])[0].clone();
+    assert_eq!(digest(&a), digest(&b));
+    let in_stats = |node: &Agent| node.json(&["stats"])[0]["digest: net/t"].clone();
+    assert_eq!((in_stats(&a), in_stats(&b)), (digest(&a)["digest"].clone(), digest(&b)["digest"].clone()));
+    b.ok(&["table", "put", "net", "t", "new", "hex:ff"]);
+    let other = b.json(&["table", "digest", "net", "t"])[0].clone();
+    a.until(&["table", "digest", "net", "t"], |now| now[0]["digest"] == other["digest"]);
     b.ok(&["leave"]);
     let (code, log) = b.wait();
     assert_eq!(code, Some(0), "{log}");
@@ -149,6 +155,8 @@ fn another_key_keeps_a_node_out_and_harms_nobody() {
     let stranger = Agent::start("stranger", &["--key", KEY_B]);
     stranger.fails(1, &["member", "join", &a.addr.to_string()]);
     assert_eq!(stranger.json(&["member", "list"]).len(), 1);
+    let refused = &a.json(&["stats"])[0]["undecryptable: 127.0.0.1"];
+    assert!(refused.as_u64().is_some_and(|count| count > 0), "{refused}");
     a.ok(&["table", "put", "net", "t", "k", "v"]);
     b.until(&["table", "list", "net", "t"], |rows| rows.len() == 1);
     assert_eq!(a.json(&["member", "list"]).len(), 2);

@@ -223,6 +223,7 @@ fn only_hosts_that_are_this_machine_or_allowed_are_answered() {
 fn metrics_are_prometheus_text() {
     let (a, _b, http) = pair(&[]);
     a.ok(&["network", "join", "n\"1"]);
+    a.ok(&["table", "put", "n\"1", "t", "k", "v"]);
     let (head, body) = send(http, "GET /metrics");
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     let mut families = 0;
@@ -241,4 +242,6 @@ fn metrics_are_prometheus_text() {
     }
     assert!(families > 20, "{body}");
     assert!(body.contains("networkdb_network_peers{network=\"n\\\"1\"} 1"), "{body}");
+    assert!(body.contains("networkdb_table_rows{network=\"n\\\"1\",table=\"t\"} 1"), "{body}");
+    assert!(body.contains("networkdb_push_pull_margin_bytes 20971520"), "nothing was told yet: {body}");
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures::{Stream, StreamExt};
 use networkdb_core::{
     Name,
-    networkdb::{Change, EntryKey, Filter, RowState},
+    networkdb::{self, Change, EntryKey, Filter, RowState},
 };
 use networkdb_host::Node;
 use serde_json::{Value, json};
@@ -69,7 +69,12 @@ fn answer(node: &Node, question: &Op) -> Value {
         Op::List { of, all } => list(node, of, *all),
         Op::Digest(of) => {
             let rows = digest::live_rows(node, &of.network, &of.table);
-            json!({ "count": rows.len(), "sha256": digest::sha256(&rows) })
+            let digest = networkdb::digests(&rows).first().map_or(0, |found| found.digest);
+            json!({
+                "count": rows.len(),
+                "sha256": digest::sha256(&rows),
+                "digest": digest::hex(digest),
+            })
         }
         Op::Stats => Value::Object(metrics::values(node).into_iter().collect()),
         _ => nothing(),
