@@ -18,6 +18,7 @@ use crate::{
     failure::Failure,
     http,
     input::Key,
+    keylog::KeyLog,
     report, socket,
 };
 
@@ -26,10 +27,12 @@ pub(crate) async fn run(args: Box<AgentArgs>, socket: Option<std::path::PathBuf>
     log_to_stderr();
     let settings = Settings::new(*args, socket)?;
     let mut signals = Signals::new()?;
+    let key_log = KeyLog::of_environment()?;
+    settings.keys.iter().for_each(|key| key_log.append(key));
     let control = socket::bind(&settings.socket)?;
     let listener = listen(settings.http.clone()).await?;
     let node = start(&settings)?;
-    let agent = Agent { node: node.clone(), left: Arc::new(Notify::new()) };
+    let agent = Agent { node: node.clone(), key_log, left: Arc::new(Notify::new()) };
     tracing::info!(
         name = settings.name,
         address = %node.advertise(),

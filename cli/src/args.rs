@@ -29,9 +29,13 @@ pub(crate) enum Form {
     Json,
 }
 
+const KEY_LOG: &str = "If the environment variable NETWORKDBKEYLOGFILE names a file, each encryption key is appended \
+to it in hex, one a line, for tools that dissect the traffic. The file is made with mode 0600.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a node until it is told to leave (SIGTERM, ctrl-c or `networkdb leave`)
+    #[command(after_help = KEY_LOG)]
     Agent(Box<AgentArgs>),
     /// Watch three nodes on this machine share two networks
     Demo(DemoArgs),

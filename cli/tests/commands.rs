@@ -97,6 +97,28 @@ fn keys_are_added_used_and_removed_and_never_shown() {
     assert!(!log.contains(KEY_A) && !log.contains(KEY_B), "{log}");
 }
 
+#[test]
+fn keys_are_written_to_the_file_that_the_environment_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keys");
+    let file = path.to_str().expect("text");
+    let agent = Agent::start_with("logged", &["--key", KEY_A], &[("NETWORKDBKEYLOGFILE", file)]);
+    agent.ok(&["key", "add", KEY_B]);
+    assert_eq!(fs::read_to_string(&path).expect("the file"), format!("{KEY_A}\n{KEY_B}\n"));
+    let mode = |path| fs::metadata(path).expect("the file").permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    drop(agent);
+    Agent::start_with("again", &["--key", KEY_A], &[("NETWORKDBKEYLOGFILE", file)]);
+    assert_eq!(fs::read_to_string(&path).expect("the file").lines().count(), 3, "it is appended to");
+}
+
+#[test]
+fn a_node_without_keys_takes_none() {
+    let agent = alone();
+    let error = agent.fails(1, &["key", "add", KEY_A]);
+    assert!(error.contains("without encryption"), "{error}");
+}
+
 /// Two agents in one cluster and one network; what one writes, watches on the other tell.
 fn pair() -> (Agent, Agent) {
     let a = Agent::start("node-a", &["--key", KEY_A]);

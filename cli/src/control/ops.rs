@@ -11,7 +11,7 @@ use networkdb_host::Node;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::Line;
+use super::{Agent, Line};
 use crate::{
     digest, input, metrics,
     protocol::{self, Key, Op, Table, Watch, Write, nothing},
@@ -26,7 +26,8 @@ pub(super) fn waits(op: &Op) -> bool {
 }
 
 /// Does it, and says what came of it.
-pub(super) async fn run(node: &Node, op: Op) -> Outcome {
+pub(super) async fn run(agent: &Agent, op: Op) -> Outcome {
+    let node = &agent.node;
     match op {
         Op::Join { members } => join(node, &members).await,
         Op::Leave => done(node.leave().await),
@@ -51,7 +52,14 @@ pub(super) async fn run(node: &Node, op: Op) -> Outcome {
         Op::Delete(key) => done(node.delete_entry(&entry_key(key)).await),
         Op::Get(key) => node.get_entry(&entry_key(key)).await.map(|found| row::row(&found)).map_err(text),
         Op::Load(load) => self::load(node, &load).await,
-        Op::KeyAdd { key_hex } => done(node.add_key(key(&key_hex)?.as_bytes())),
+        Op::KeyAdd { key_hex } => {
+            let key = key(&key_hex)?;
+            let added = done(node.add_key(key.as_bytes()));
+            if added.is_ok() {
+                agent.key_log.append(&key);
+            }
+            added
+        }
         Op::KeyUse { key_hex } => done(node.use_key(key(&key_hex)?.as_bytes())),
         Op::KeyRemove { key_hex } => done(node.remove_key(key(&key_hex)?.as_bytes())),
         // Watches are begun by their connection.
