@@ -80,12 +80,16 @@ proptest! {
         security in securities(), body in bodies(), crc: bool, place: Index, bit in 0..8_u8
     ) {
         let keyed = !security.keyring.is_empty();
-        prop_assume!(keyed || crc);
+        if !keyed && !crc {
+            return Ok(());
+        }
         let mut packet = sealed(&security, &user(&body), crc);
         // What is not protected: the version of the seal, and that there is a checksum at all.
         let bare = security.label_header().len();
         let place = place.index(packet.len());
-        prop_assume!(place != bare);
+        if place == bare {
+            return Ok(());
+        }
         packet[place] ^= 1 << bit;
         let found = opened(&security, &packet);
         prop_assert!(matches!(found[..], [Err(_)]), "{found:?}");
@@ -97,7 +101,9 @@ proptest! {
         let compressed = packet.get(security.label_header().len()) == Some(&(MessageType::Compress as u8));
         let keyed = !security.keyring.is_empty();
         // A plain user message has no length of its own: its datagram is all there is.
-        prop_assume!(keyed || crc || compressed);
+        if !keyed && !crc && !compressed {
+            return Ok(());
+        }
         let found = opened(&security, &packet[..end.index(packet.len())]);
         prop_assert!(matches!(found[..], [Err(_)]), "{found:?}");
     }

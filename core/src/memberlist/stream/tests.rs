@@ -117,12 +117,16 @@ proptest! {
     fn what_is_changed_on_the_way_is_refused(
         security in securities(), (_, bytes, request) in messages(), place: Index, bit in 0..8_u8
     ) {
-        prop_assume!(!security.keyring.is_empty());
+        if security.keyring.is_empty() {
+            return Ok(());
+        }
         let mut wire = sealed(&security, &bytes, request);
         let label = if request { security.label_header().len() } else { 0 };
         let place = place.index(wire.len());
         // The version of the seal is not protected.
-        prop_assume!(place != label + SEAL_HEADER);
+        if place == label + SEAL_HEADER {
+            return Ok(());
+        }
         wire[place] ^= 1 << bit;
         let found = read(&security, &wire, request, &[]);
         prop_assert!(found.is_err(), "{found:?}");
