@@ -16,6 +16,8 @@ use crate::digest;
 type Number = (&'static str, &'static str, u64);
 /// Reads one number of a network.
 type Read = fn(&NetworkInfo) -> i64;
+/// Reads one number of a table.
+type ReadTable = fn(&TableDigest) -> u64;
 
 /// What is counted by reason.
 const DROPPED: &str = "input_dropped_total";
@@ -69,7 +71,7 @@ fn put_networks(text: &mut String, networks: &[NetworkInfo]) {
 fn put_tables(text: &mut String, tables: &[TableDigest]) {
     head(text, "tables", "Tables with live rows.", "gauge");
     sample(text, "tables", "", tables.len());
-    let families: [(_, _, fn(&TableDigest) -> u64); 2] = [
+    let families: [(_, _, ReadTable); 2] = [
         ("table_rows", "Live rows of the table.", |table| table.rows as u64),
         ("table_digest", "Equal on nodes that agree on all live rows of the table.", |table| {
             table.digest >> (u64::BITS - EXACT_BITS)

@@ -202,8 +202,7 @@ fn the_bytes_of_a_stream_are_bounded() {
 
 #[test]
 fn the_bytes_out_of_decompression_are_bounded() {
-    let message =
-        |len: usize| compress(&[&user_message(&vec![0; 10], Dialect::Old), &vec![0; len][..]].concat());
+    let message = |len: usize| compress(&[&user_message(&[0; 10], Dialect::Old), &vec![0; len][..]].concat());
     assert!(matches!(read(&plain(), &message(1000), true, &[]), Ok(Some(StreamMessage::User(_)))));
     let bomb = message(MAX_EXPANDED);
     assert!(bomb.len() < MAX_EXPANDED / 100, "{}", bomb.len());
