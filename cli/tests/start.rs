@@ -14,9 +14,14 @@ use agents::{Agent, free_addr, networkdb, stderr, wait, write};
 
 /// Runs an agent that must not start; returns its exit code and error.
 fn refused(args: &[&str]) -> (Option<i32>, String) {
+    refused_with(args, &[])
+}
+
+/// The same with variables of the environment.
+fn refused_with(args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = networkdb();
-    command.arg("agent").args(args);
+    command.arg("agent").args(args).envs(variables.iter().copied());
     if !args.contains(&"--socket") {
         command.arg("--socket").arg(folder.path().join("agent.sock"));
     }
@@ -113,15 +118,10 @@ fn keys_are_not_written_where_others_can_read_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = write(&folder.path().join("keys"), b"");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("a mode");
-    let output = networkdb()
-        .args(["agent", "--name", "a", "--bind", "127.0.0.1:0", "--key", "000102030405060708090a0b0c0d0e0f"])
-        .arg("--socket")
-        .arg(folder.path().join("agent.sock"))
-        .env("NETWORKDBKEYLOGFILE", &file)
-        .output()
-        .expect("runs");
-    let error = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{error}");
+    let key = "000102030405060708090a0b0c0d0e0f";
+    let args = ["--name", "a", "--bind", "127.0.0.1:0", "--key", key];
+    let (code, error) = refused_with(&args, &[("NETWORKDBKEYLOGFILE", &file)]);
+    assert_eq!(code, Some(1), "{error}");
     assert!(
         error.contains("NETWORKDBKEYLOGFILE") && error.contains(&file) && error.contains("0600"),
         "{error}"

@@ -59,6 +59,9 @@ proptest! {
     #[test]
     fn what_is_sealed_opens(security in securities(), body in bodies(), crc: bool) {
         let packet = sealed(&security, &user(&body), crc);
+        let uncompressed = Security { compression: false, ..security.clone() };
+        let longest = sealed(&uncompressed, &user(&body), crc).len();
+        prop_assert!(packet.len() <= longest, "compression makes no packet longer");
         prop_assert_eq!(opened(&security, &packet), vec![Ok(body)]);
     }
 

@@ -114,6 +114,19 @@ proptest! {
     }
 
     #[test]
+    fn what_is_cut_off_inside_its_layers_is_refused_at_once(
+        security in securities(), (_, bytes, request) in messages(), end: Index
+    ) {
+        if security.keyring.is_empty() && !security.compression {
+            return Ok(());
+        }
+        let wire = sealed(&security, &bytes[..end.index(bytes.len())], request);
+        let mut decoder = if request { Decoder::accepting() } else { Decoder::dialled() };
+        let found = decoder.receive(&security, &wire);
+        prop_assert!(found.is_err(), "{found:?}");
+    }
+
+    #[test]
     fn what_is_changed_on_the_way_is_refused(
         security in securities(), (_, bytes, request) in messages(), place: Index, bit in 0..8_u8
     ) {
@@ -138,6 +151,11 @@ proptest! {
         let label = [&security.label, &b"x"[..]].concat().into();
         let labelled = Security { label, ..security.clone() };
         prop_assert_eq!(read(&labelled, &wire, true, &[]), Err(StreamError::Label));
+        if !security.keyring.is_empty() {
+            // A reply has no label, but what seals it is bound to one.
+            let reply = sealed(&security, &bytes, false);
+            prop_assert_eq!(read(&labelled, &reply, false, &[]), Err(StreamError::Seal(SealError::NoKey)));
+        }
         let refused = if security.keyring.is_empty() { StreamError::Unsealed } else { StreamError::Seal(SealError::NoKey) };
         let keyed = Security { keyring: Keyring::new(&[[1; 16]]).unwrap(), ..security };
         prop_assert_eq!(read(&keyed, &wire, true, &[]), Err(refused));
