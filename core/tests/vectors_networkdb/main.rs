@@ -2,8 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod captures;
-mod deviations;
 mod formats;
+mod model;
+mod ours;
+mod random;
+mod recorded;
+mod rules;
 mod scenarios;
 
 use std::{fs, path::PathBuf};
