@@ -1,78 +1,80 @@
-//! Traffic of real nodes: `capture*`. Every message in it is read, written again, and taken by a node of ours.
+//! Traffic of real nodes: `capture*`.
 
 use std::collections::BTreeMap;
 
-use networkdb_core::{
-    machine::Instant,
-    memberlist::Delegate,
-    networkdb::{
-        Config, Filter, Tables,
-        message::{BulkSync, Gossip, Kind, parts, wrap},
-    },
-};
+use networkdb_core::memberlist::{Dialect, stream::Decoder};
 use serde_json::Value;
 
-use crate::{files, formats::reencode, text};
+use crate::{
+    files,
+    layers::{Counts, check_packet, check_stream, security},
+    rules::Keeper,
+    standin::{self, Compared},
+    text,
+};
 
-/// All `NetworkDB` messages in a recorded packet or stream, in order.
-fn messages<'a>(value: &'a Value, into: &mut Vec<&'a Value>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| messages(item, into)),
-        Value::Object(fields) => {
-            if let Some(message) = fields.get("networkdb") {
-                into.push(message);
-            }
-            fields
-                .iter()
-                .filter(|(name, _)| *name != "networkdb")
-                .for_each(|(_, field)| messages(field, into));
-        }
-        _ => {}
+/// An object has these fields and no others; those with a `?` may be missing.
+pub(crate) fn shape(value: &Value, fields: &str) {
+    let known = |name: &String| fields.split(' ').any(|field| field.trim_end_matches('?') == name);
+    let object = value.as_object().unwrap_or_else(|| panic!("no object: {value}"));
+    let unknown: Vec<_> = object.keys().filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "unknown fields {unknown:?}");
+    for field in fields.split(' ').filter(|field| !field.ends_with('?')) {
+        assert!(object.contains_key(field), "no field {field}");
     }
 }
 
-/// Reads and writes a message and all inside it; returns how many there were.
-fn check(bytes: &[u8], at: &str) -> usize {
-    let gossip = Gossip::decode(bytes).unwrap();
-    let kind = Kind::from_wire(gossip.kind).unwrap();
-    assert_eq!(wrap(kind, gossip.data), bytes, "{at}");
-    let name = match kind {
-        Kind::NetworkEvent => "NetworkEvent",
-        Kind::TableEvent => "TableEvent",
-        Kind::PushPull => "NetworkPushPull",
-        Kind::BulkSync => "BulkSyncMessage",
-        Kind::Compound => "CompoundMessage",
-        Kind::NodeEvent => "NodeEvent",
+/// The dialects of the nodes whose port is, or is not, `port`.
+fn dialects(file: &Value, port: &str, there: bool) -> Vec<Dialect> {
+    let nodes = file["nodes"].as_object().unwrap().values().map(|lines| &lines[0]);
+    let speaking = nodes.filter(|ready| (ready["port"].to_string() == port) == there);
+    let dialect = |ready: &Value| match Keeper::of_module(text(ready, "module")) {
+        Keeper::First => Dialect::Old,
+        _ => Dialect::New,
     };
-    assert_eq!(reencode(name, gossip.data).unwrap(), gossip.data, "{at}");
-    match kind {
-        Kind::BulkSync => 1 + check(BulkSync::decode(gossip.data).unwrap().payload, at),
-        Kind::Compound => 1 + parts(gossip.data).unwrap().map(|part| check(part, at)).sum::<usize>(),
-        _ => 1,
-    }
+    speaking.map(dialect).collect()
 }
 
 #[test]
-fn every_message_comes_back() {
-    let mut counts = BTreeMap::new();
+fn every_layer_comes_off_and_goes_on_again() {
+    let mut all = BTreeMap::new();
     for (name, file) in files(&["capture"]) {
-        let mut found = Vec::new();
-        messages(&file["udp"], &mut found);
-        messages(&file["tcp"], &mut found);
-        for message in found {
-            let bytes = hex::decode(text(message, "hex")).unwrap();
-            *counts.entry(name.clone()).or_insert(0) += check(&bytes, &name);
-            let mut tables = Tables::new(
-                Config::new("observer", "192.0.2.1:7946".parse().unwrap()),
-                [0; 32],
-                Instant::ORIGIN,
-            );
-            let _ = tables.join_network(Instant::ORIGIN, b"net-one");
-            tables.message(Instant::ORIGIN, &bytes);
-            tables.merge_state(Instant::ORIGIN, &bytes, true);
-            assert!(tables.rows(&Filter::default()).is_empty(), "rows of nobody");
+        shape(&file, "keys_hex note tcp udp nodes");
+        let (security, mut counts) = (security(&file), Counts::default());
+        for packet in file["udp"].as_array().unwrap() {
+            shape(packet, "dst_port encrypted? layers proto raw_hex src_port t_us");
+            check_packet(&security, packet, &mut counts);
         }
+        for stream in file["tcp"].as_array().unwrap() {
+            shape(stream, "client_port client_to_server? server_port server_to_client? t_us");
+            let port = text(stream, "server_port");
+            if let Some(asked) = stream.get("client_to_server") {
+                check_stream(
+                    &security,
+                    asked,
+                    Decoder::accepting(),
+                    &dialects(&file, port, false),
+                    &mut counts,
+                );
+            }
+            if let Some(reply) = stream.get("server_to_client") {
+                check_stream(&security, reply, Decoder::dialled(), &dialects(&file, port, true), &mut counts);
+            }
+        }
+        assert!(counts.messages > 0, "{name}");
+        all.insert(name, counts);
     }
-    println!("messages in captures: {counts:?}");
-    assert!(counts.values().all(|&count| count > 0) && !counts.is_empty());
+    all.iter().for_each(|(name, counts)| println!("{name}: {counts:?}"));
+    assert!(!all.is_empty());
+}
+
+#[test]
+fn in_place_of_a_recorded_node_ours_ends_with_its_tables() {
+    let mut all = BTreeMap::new();
+    for (name, file) in files(&["capture"]) {
+        let compared = standin::replay(&name, &file);
+        assert!(compared.states > 0 && compared.rows > 0, "{name}: nothing compared");
+        all.insert(name, compared);
+    }
+    all.iter().for_each(|(name, compared): (_, &Compared)| println!("{name}: {compared:?}"));
 }

@@ -3,12 +3,14 @@
 
 mod captures;
 mod formats;
+mod layers;
 mod model;
 mod ours;
 mod random;
 mod recorded;
 mod rules;
 mod scenarios;
+mod standin;
 
 use std::{fs, path::PathBuf};
 
