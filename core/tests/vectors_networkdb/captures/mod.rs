@@ -1,28 +1,20 @@
 //! Traffic of real nodes: `capture*`.
 
+mod frames;
+mod layers;
+mod standin;
+mod tables;
+
 use std::collections::BTreeMap;
 
 use networkdb_core::memberlist::{Dialect, stream::Decoder};
 use serde_json::Value;
 
-use crate::{
-    files,
+use self::{
     layers::{Counts, check_packet, check_stream, security},
-    rules::Keeper,
-    standin::{self, Compared},
-    text,
+    standin::Compared,
 };
-
-/// An object has these fields and no others; those with a `?` may be missing.
-pub(crate) fn shape(value: &Value, fields: &str) {
-    let known = |name: &String| fields.split(' ').any(|field| field.trim_end_matches('?') == name);
-    let object = value.as_object().unwrap_or_else(|| panic!("no object: {value}"));
-    let unknown: Vec<_> = object.keys().filter(|name| !known(name)).collect();
-    assert!(unknown.is_empty(), "unknown fields {unknown:?}");
-    for field in fields.split(' ').filter(|field| !field.ends_with('?')) {
-        assert!(object.contains_key(field), "no field {field}");
-    }
-}
+use crate::{files, rules::Keeper, shape, text};
 
 /// The dialects of the nodes whose port is, or is not, `port`.
 fn dialects(file: &Value, port: &str, there: bool) -> Vec<Dialect> {
@@ -72,7 +64,7 @@ fn every_layer_comes_off_and_goes_on_again() {
 fn in_place_of_a_recorded_node_ours_ends_with_its_tables() {
     let mut all = BTreeMap::new();
     for (name, file) in files(&["capture"]) {
-        let compared = standin::replay(&name, &file);
+        let compared = standin::replay(&file);
         assert!(compared.states > 0 && compared.rows > 0, "{name}: nothing compared");
         all.insert(name, compared);
     }
