@@ -45,7 +45,7 @@ impl Dice {
     }
 
     fn time(&mut self) -> u64 {
-        self.0.below(60) as u64
+        if self.0.below(200) == 0 { u64::MAX } else { self.0.below(60) as u64 }
     }
 
     fn event(&mut self) -> Vec<u8> {
@@ -74,22 +74,23 @@ impl Dice {
     fn compound(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         for _ in 0..self.0.below(6) {
-            put_part(&mut out, &self.event());
+            let part = if self.0.below(40) == 0 { self.sync() } else { self.event() };
+            put_part(&mut out, &part);
         }
         wrap(Kind::Compound, &out)
+    }
+
+    fn sync(&mut self) -> Vec<u8> {
+        let (payload, network) = (self.compound(), self.network());
+        let (time, node, unsolicited) = (self.time(), self.node().as_bytes(), self.of(&[true, false]));
+        let sync = BulkSync { time, unsolicited, node, networks: Repeated::default(), payload: &payload };
+        wrap(Kind::BulkSync, &sync.write([network.as_bytes()].into_iter()))
     }
 
     fn message(&mut self) -> Vec<u8> {
         match self.0.below(6) {
             0 => self.compound(),
-            1 => {
-                let (payload, network) = (self.compound(), self.network());
-                let (time, node, unsolicited) =
-                    (self.time(), self.node().as_bytes(), self.of(&[true, false]));
-                let sync =
-                    BulkSync { time, unsolicited, node, networks: Repeated::default(), payload: &payload };
-                wrap(Kind::BulkSync, &sync.write([network.as_bytes()].into_iter()))
-            }
+            1 => self.sync(),
             _ => self.event(),
         }
     }
@@ -102,7 +103,8 @@ impl Dice {
             entries.push(NetworkEntry { network, time: self.time(), node, leaving });
         }
         let (time, node) = (self.time(), self.node());
-        wrap(Kind::PushPull, &PushPull::write(time, node.as_bytes(), entries.into_iter()))
+        let kind = self.of(&[Kind::PushPull, Kind::PushPull, Kind::TableEvent]);
+        wrap(kind, &PushPull::write(time, node.as_bytes(), entries.into_iter()))
     }
 
     fn step(&mut self) -> Value {

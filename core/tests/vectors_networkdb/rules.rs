@@ -27,6 +27,9 @@ pub(crate) enum Rule {
     SuccessorNotTold,
     AnswerWaits,
     TiesSettled,
+    ClockGuarded,
+    EnvelopeChecked,
+    NestedSyncDropped,
 }
 
 /// Who keeps a rule.
@@ -216,6 +219,24 @@ pub(crate) const ALL: &[Entry] = &[
         Keeper::Ours,
         None,
         "of two rows of one time in a bulk sync the owner of the larger writes anew (section 15)",
+    ),
+    entry(
+        Rule::ClockGuarded,
+        Keeper::Ours,
+        None,
+        "a time no clock can follow is refused, and its message (sections 3, 15)",
+    ),
+    entry(
+        Rule::EnvelopeChecked,
+        Keeper::Ours,
+        None,
+        "a push/pull state in the envelope of another message is dropped (section 6)",
+    ),
+    entry(
+        Rule::NestedSyncDropped,
+        Keeper::Ours,
+        None,
+        "a bulk sync inside a bulk sync is dropped (section 9)",
     ),
 ];
 

@@ -13,8 +13,13 @@ use crate::{
     model::Peer,
     ours, recorded,
     rules::{self, Keeper, Rules},
-    text,
+    shape, text,
 };
+
+/// What a step may have.
+const STEP: &str = "op state watch_events note? node? ip? port? hex? join? nid? table? key? arg_value_hex? value? \
+    times? overhead? limit? error? value_hex? result_hex? own_hex? relay_hex? result_l_time? result_node_name? \
+    result_type? result_networks_unordered?";
 
 /// A recorded scenario.
 pub(crate) struct Scenario {
@@ -28,8 +33,11 @@ pub(crate) struct Scenario {
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let mut found = Vec::new();
     for (file, content) in files(&["scenarios"]) {
+        shape(&content, "module scenarios");
         let peer = Keeper::of_module(text(&content, "module"));
         for scenario in content["scenarios"].as_array().expect("scenarios") {
+            shape(scenario, "name note? self steps");
+            scenario["steps"].as_array().expect("steps").iter().for_each(|step| shape(step, STEP));
             found.push(Scenario {
                 file: file.clone(),
                 name: text(scenario, "name").into(),

@@ -135,5 +135,5 @@ pub(super) fn offset(file: &Value, frames: &[Frame]) -> i64 {
             }
         }
     }
-    found.into_iter().min().unwrap()
+    found.into_iter().min().expect("a watcher that got a row")
 }

@@ -14,10 +14,15 @@ fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn witness(clock: &mut u64, seen: u64) {
-    if seen >= *clock {
-        *clock = seen + 1;
+/// `false`: not to be followed. The peers' clocks wrap.
+fn witness(clock: &mut u64, seen: u64, guarded: bool) -> bool {
+    if guarded && seen == u64::MAX {
+        return false;
     }
+    if seen >= *clock {
+        *clock = seen.wrapping_add(1);
+    }
+    true
 }
 
 impl Peer {
@@ -32,7 +37,9 @@ impl Peer {
             Some(Kind::NodeEvent) => self.node_event(&NodeEvent::decode(data)?, Some(data)),
             Some(Kind::NetworkEvent) => self.network_event(&NetworkEvent::decode(data)?, Some(data)),
             Some(Kind::TableEvent) => self.table_event(&TableEvent::decode(data)?, data, bulk),
-            Some(Kind::BulkSync) if !bulk => self.bulk_sync(&BulkSync::decode(data)?),
+            Some(Kind::BulkSync) if !bulk || !self.does(Rule::NestedSyncDropped) => {
+                self.bulk_sync(&BulkSync::decode(data)?)
+            }
             Some(Kind::Compound) => parts(data)?.for_each(|part| self.message(part, bulk)),
             _ => {}
         }
@@ -41,9 +48,8 @@ impl Peer {
 
     pub(super) fn merge(&mut self, bytes: &[u8]) {
         let Ok(Gossip { kind, data }) = Gossip::decode(bytes) else { return };
-        // Nothing is known to send any other type here; the peers read it all the same.
         let Ok(state) = PushPull::decode(data) else { return };
-        if bytes.is_empty() || kind != Kind::PushPull as i32 {
+        if bytes.is_empty() || (kind != Kind::PushPull as i32 && self.does(Rule::EnvelopeChecked)) {
             return;
         }
         self.node_event(&NodeEvent { kind: 1, time: state.time, node: state.node }, None);
@@ -56,7 +62,10 @@ impl Peer {
 
     /// `relay` holds the bytes to pass on.
     fn node_event(&mut self, event: &NodeEvent<'_>, relay: Option<&[u8]>) {
-        witness(&mut self.network_clock, event.time);
+        let guarded = self.does(Rule::ClockGuarded);
+        if !witness(&mut self.network_clock, event.time, guarded) {
+            return;
+        }
         let node = name(event.node);
         if node == self.name && self.does(Rule::SelfIgnored) {
             if event.kind == 2 && event.time > self.announced {
@@ -84,7 +93,10 @@ impl Peer {
     }
 
     fn network_event(&mut self, event: &NetworkEvent<'_>, relay: Option<&[u8]>) {
-        witness(&mut self.network_clock, event.time);
+        let guarded = self.does(Rule::ClockGuarded);
+        if !witness(&mut self.network_clock, event.time, guarded) {
+            return;
+        }
         let (node, network) = (name(event.node), name(event.network));
         if node == self.name || (!(1..=2).contains(&event.kind) && self.does(Rule::UnknownTypesDropped)) {
             return;
@@ -136,7 +148,10 @@ impl Peer {
         if owner == self.name {
             return; // 1
         }
-        witness(&mut self.table_clock, event.time); // 2
+        let guarded = self.does(Rule::ClockGuarded);
+        if !witness(&mut self.table_clock, event.time, guarded) {
+            return; // 2
+        }
         if !(1..=3).contains(&event.kind) && self.does(Rule::UnknownTypesDropped) {
             return;
         }
@@ -226,8 +241,9 @@ impl Peer {
         if from == self.name && self.does(Rule::SelfIgnored) {
             return;
         }
-        if sync.time > 0 {
-            witness(&mut self.table_clock, sync.time);
+        let guarded = self.does(Rule::ClockGuarded);
+        if sync.time > 0 && !witness(&mut self.table_clock, sync.time, guarded) {
+            return;
         }
         self.message(sync.payload, true);
         if !sync.unsolicited {
