@@ -9,7 +9,7 @@ use networkdb_core::{
 };
 use serde_json::{Value, json};
 
-use crate::{bytes, files, text};
+use crate::{bytes, files, shape, text};
 
 /// Decodes and writes again.
 pub(crate) fn reencode(message: &str, bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
@@ -148,7 +148,9 @@ fn normal(mut value: Value) -> Value {
 fn messages() {
     let mut count = 0;
     for (_, file) in files(&["messages"]) {
+        shape(&file, "module vectors");
         for vector in file["vectors"].as_array().unwrap() {
+            shape(vector, "name type message fields payload_hex gossip_hex");
             let (name, message, payload) =
                 (text(vector, "name"), text(vector, "message"), bytes(vector, "payload_hex"));
             let kind = Kind::from_wire(vector["type"].as_i64().unwrap() as i32).unwrap();
@@ -179,7 +181,9 @@ fn messages() {
 fn decoder() {
     let mut count = 0;
     for (_, file) in files(&["decode"]) {
+        shape(&file, "module vectors");
         for vector in file["vectors"].as_array().unwrap() {
+            shape(vector, "name message hex ok reencoded_hex? error?");
             let read = reencode(text(vector, "message"), &bytes(vector, "hex"));
             assert_eq!(read.is_ok(), vector["ok"].as_bool().unwrap(), "{}: {read:?}", text(vector, "name"));
             if let Ok(again) = read {
@@ -196,7 +200,9 @@ fn decoder() {
 fn records_of_the_agent_are_walked_without_loss() {
     let mut count = 0;
     for (_, file) in files(&["agent-records"]) {
+        shape(&file, "module vectors");
         for vector in file["vectors"].as_array().unwrap() {
+            shape(vector, "name message fields hex");
             let record = bytes(vector, "hex");
             let (mut reader, mut out) = (Reader::new(&record), Vec::new());
             while let Some((number, value)) = reader.field().unwrap() {

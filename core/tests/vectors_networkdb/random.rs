@@ -15,7 +15,7 @@ use crate::{
     scenarios::{differences, done, modelled},
 };
 
-const RUNS: u64 = 400;
+const RUNS: u64 = 250;
 const STEPS: usize = 120;
 const SELF: &str = "self0";
 const NODES: [&str; 4] = ["node-a", "node-b", "node-c", SELF];

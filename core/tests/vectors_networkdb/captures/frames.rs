@@ -120,8 +120,11 @@ pub(super) fn offset(file: &Value, frames: &[Frame]) -> i64 {
     let mut found = Vec::new();
     for lines in nodes {
         let port = lines[0]["port"].as_u64().unwrap();
-        for line in
-            lines.as_array().unwrap().iter().filter(|line| line["ev"] == "watch" && text(line, "key") != "")
+        for line in lines
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|line| line["ev"] == "watch" && !text(line, "key").is_empty())
         {
             let value = base64(text(line, "value_b64"));
             let is = |event: &Event| {

@@ -155,9 +155,9 @@ fn check_message(layer: &Value, plain: &[u8], counts: &mut Counts) {
         name @ ("suspect" | "dead") => {
             let m = Accusation::decode(body).unwrap();
             if name == "dead" {
-                m.encode_dead(&mut again)
+                m.encode_dead(&mut again);
             } else {
-                m.encode_suspect(&mut again)
+                m.encode_suspect(&mut again);
             }
             json!({"Incarnation": m.incarnation, "Node": hex::encode(&m.node), "From": hex::encode(&m.from)})
         }

@@ -10,16 +10,13 @@ use std::collections::BTreeMap;
 use networkdb_core::memberlist::{Dialect, stream::Decoder};
 use serde_json::Value;
 
-use self::{
-    layers::{Counts, check_packet, check_stream, security},
-    standin::Compared,
-};
+use self::layers::{Counts, check_packet, check_stream, security};
 use crate::{files, rules::Keeper, shape, text};
 
 /// The dialects of the nodes whose port is, or is not, `port`.
 fn dialects(file: &Value, port: &str, there: bool) -> Vec<Dialect> {
     let nodes = file["nodes"].as_object().unwrap().values().map(|lines| &lines[0]);
-    let speaking = nodes.filter(|ready| (ready["port"].to_string() == port) == there);
+    let speaking = nodes.filter(|ready| (ready["port"].as_u64() == port.parse().ok()) == there);
     let dialect = |ready: &Value| match Keeper::of_module(text(ready, "module")) {
         Keeper::First => Dialect::Old,
         _ => Dialect::New,
@@ -56,7 +53,9 @@ fn every_layer_comes_off_and_goes_on_again() {
         assert!(counts.messages > 0, "{name}");
         all.insert(name, counts);
     }
-    all.iter().for_each(|(name, counts)| println!("{name}: {counts:?}"));
+    for (name, counts) in &all {
+        println!("{name}: {counts:?}");
+    }
     assert!(!all.is_empty());
 }
 
@@ -68,5 +67,7 @@ fn in_place_of_a_recorded_node_ours_ends_with_its_tables() {
         assert!(compared.states > 0 && compared.rows > 0, "{name}: nothing compared");
         all.insert(name, compared);
     }
-    all.iter().for_each(|(name, compared): (_, &Compared)| println!("{name}: {compared:?}"));
+    for (name, compared) in &all {
+        println!("{name}: {compared:?}");
+    }
 }

@@ -59,7 +59,7 @@ impl Peer {
             (table_event(kind, key, &row), row.time, self.does(Rule::QueuedGivesWay));
         self.put_row(key, row);
         if let Some(own) = self.owns.get_mut(&key.0) {
-            own.own.push(Some(format!("{}/{}", key.1, key.2)), time, bytes, later_stays);
+            own.queue.push(Some(format!("{}/{}", key.1, key.2)), time, bytes, later_stays);
         }
     }
 
@@ -97,7 +97,7 @@ impl Peer {
         let at = Attachment { time: self.network_clock, ..Attachment::default() };
         self.attached.entry(self.name.clone()).or_default().insert(network.into(), at);
         let queue = || Queue::new(self.rules.has(Rule::NumbersGrow));
-        let fresh = Own { own: queue(), relay: queue(), ..Own::default() };
+        let fresh = Own { queue: queue(), relay: queue(), ..Own::default() };
         let keeps = self.does(Rule::RejoinKeepsQueues);
         let own = self.owns.entry(network.into()).or_insert_with(|| fresh.clone());
         *own = if keeps { own.clone() } else { Own { entries: own.entries, ..fresh } };
@@ -204,7 +204,7 @@ impl Peer {
         let nodes = self.members.get(network).map_or(0, Vec::len);
         let [mut taken, mut relayed] = [Vec::new(), Vec::new()];
         if let Some(own) = self.owns.get_mut(network) {
-            own.own.take(overhead, limit, nodes, &mut taken);
+            own.queue.take(overhead, limit, nodes, &mut taken);
             own.relay.take(overhead, limit, nodes, &mut relayed);
         }
         Map::from_iter([("own_hex".into(), taken.into()), ("relay_hex".into(), relayed.into())])

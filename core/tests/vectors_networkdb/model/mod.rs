@@ -46,12 +46,12 @@ struct Attachment {
     reap: i64,
 }
 
-/// What an own attachment has beyond [`Attachment`]. Without two queues, `own` is the one.
+/// What an own attachment has beyond [`Attachment`]. Without two queues, `queue` is the one.
 #[derive(Clone, Debug, Default)]
 struct Own {
     in_sync: bool,
     entries: i64,
-    own: Queue,
+    queue: Queue,
     relay: Queue,
 }
 
@@ -256,7 +256,7 @@ impl Peer {
             self.detach(name);
         }
         for (key, row) in self.rows_of(None, name) {
-            if !row.deleting && !(was == List::Failed && hides) {
+            if !(row.deleting || was == List::Failed && hides) {
                 self.tell(&key, "delete", &row.value, &row.value);
             }
             if to == List::Left || !hides {

@@ -81,7 +81,9 @@ impl Queue {
                 again.push(item);
             }
         }
-        again.into_iter().for_each(|item| self.insert(item));
+        for item in again {
+            self.insert(item);
+        }
         used
     }
 }

@@ -38,7 +38,7 @@ impl Peer {
             Some(Kind::NetworkEvent) => self.network_event(&NetworkEvent::decode(data)?, Some(data)),
             Some(Kind::TableEvent) => self.table_event(&TableEvent::decode(data)?, data, bulk),
             Some(Kind::BulkSync) if !bulk || !self.does(Rule::NestedSyncDropped) => {
-                self.bulk_sync(&BulkSync::decode(data)?)
+                self.bulk_sync(&BulkSync::decode(data)?);
             }
             Some(Kind::Compound) => parts(data)?.for_each(|part| self.message(part, bulk)),
             _ => {}
@@ -195,12 +195,14 @@ impl Peer {
     fn tell_row(&mut self, key: &Key, kind: i32, old: Option<&Row>, row: &Row, failed: bool) {
         if !self.does(Rule::EventsByState) {
             let op = ["create", "update", "delete"].get((kind - 1) as usize);
-            op.into_iter().for_each(|op| self.tell(key, op, &row.value, ""));
+            if let Some(op) = op {
+                self.tell(key, op, &row.value, "");
+            }
             return;
         }
         let absent = self.does(Rule::HiddenAbsent);
         let prev =
-            old.filter(|old| !old.deleting && !(absent && self.hidden(old))).map(|old| old.value.as_str());
+            old.filter(|old| !(old.deleting || absent && self.hidden(old))).map(|old| old.value.as_str());
         let op = match (kind, prev) {
             // To a reader the row is gone: it is hidden from now on.
             (_, Some(_)) if failed && absent => "delete",
@@ -227,7 +229,7 @@ impl Peer {
     fn relay(&mut self, key: &Key, time: u64, data: &[u8], bulk: bool) {
         let (two, later_stays) = (self.does(Rule::TwoTableQueues), self.does(Rule::QueuedGivesWay));
         let Some(own) = self.owns.get_mut(&key.0).filter(|own| own.in_sync) else { return };
-        let queue = if two { &mut own.relay } else { &mut own.own };
+        let queue = if two { &mut own.relay } else { &mut own.queue };
         if bulk && queue.len() > 500 {
             return;
         }

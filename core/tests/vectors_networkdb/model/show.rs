@@ -50,7 +50,7 @@ impl Peer {
                 if let Some(own) = self.owns.get(network).filter(|_| *node == self.name) {
                     fields["entries"] = own.entries.into();
                     fields["in_sync"] = own.in_sync.into();
-                    fields["queue_len"] = own.own.len().into();
+                    fields["queue_len"] = own.queue.len().into();
                     if self.does(Rule::TwoTableQueues) {
                         fields["relay_queue_len"] = own.relay.len().into();
                     }
