@@ -54,7 +54,8 @@ impl Budget {
 pub struct BroadcastQueue<K> {
     entries: HashMap<u64, Entry<K>>,
     order: BTreeSet<Place>,
-    by_key: HashMap<K, u64>,
+    /// Ids under one key, in the order they came.
+    by_key: HashMap<K, Vec<u64>>,
     last_id: u64,
     bytes: usize,
 }
@@ -66,14 +67,32 @@ impl<K> Default for BroadcastQueue<K> {
 }
 
 impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
-    /// Queues a broadcast. With a key it replaces the one queued under that key.
+    /// Queues a broadcast. With a key it replaces what is queued under that key.
     pub fn push(&mut self, key: Option<K>, bytes: Bytes) -> BroadcastId {
+        self.push_over(key, bytes, |_| true)
+    }
+
+    /// Queues a broadcast. With a key it replaces what is queued under that key, so far as `outdated` says; the
+    /// rest stays beside it.
+    pub fn push_over(
+        &mut self,
+        key: Option<K>,
+        bytes: Bytes,
+        outdated: impl Fn(&Bytes) -> bool,
+    ) -> BroadcastId {
         self.last_id += 1;
         let id = self.last_id;
-        if let Some(key) = &key
-            && let Some(old) = self.by_key.insert(key.clone(), id)
-        {
-            self.remove(old);
+        if let Some(key) = &key {
+            let mut ids = self.by_key.remove(key).unwrap_or_default();
+            ids.retain(|&old| {
+                let over = self.entries.get(&old).is_none_or(|entry| outdated(&entry.bytes));
+                if over {
+                    self.remove(old);
+                }
+                !over
+            });
+            ids.push(id);
+            self.by_key.insert(key.clone(), ids);
         }
         self.order.insert((0, Reverse(bytes.len()), Reverse(id)));
         self.bytes += bytes.len();
@@ -86,14 +105,9 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         self.entries.contains_key(&id.0)
     }
 
-    /// The broadcast queued under `key`.
+    /// The broadcast last queued under `key`.
     pub fn id(&self, key: &K) -> Option<BroadcastId> {
-        self.by_key.get(key).copied().map(BroadcastId)
-    }
-
-    /// The message queued under `key`.
-    pub fn get(&self, key: &K) -> Option<&Bytes> {
-        self.entries.get(self.by_key.get(key)?).map(|entry| &entry.bytes)
+        self.by_key.get(key)?.last().copied().map(BroadcastId)
     }
 
     /// Appends to `into` the messages that fit `budget`, each counted as sent once and dropped for good after
@@ -170,10 +184,12 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
     fn forget(&mut self, id: u64) {
         let Some(entry) = self.entries.remove(&id) else { return };
         self.bytes -= entry.bytes.len();
-        if let Some(key) = entry.key
-            && self.by_key.get(&key) == Some(&id)
-        {
-            self.by_key.remove(&key);
+        let Some(key) = entry.key else { return };
+        if let Some(ids) = self.by_key.get_mut(&key) {
+            ids.retain(|&other| other != id);
+            if ids.is_empty() {
+                self.by_key.remove(&key);
+            }
         }
     }
 }
