@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export NETWORKDB_PEERS ?= $(CACHE)/peers
 export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 
-.PHONY: run test bench doc setup setup-test lint peers binary wasm
+.PHONY: run test bench audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
@@ -18,6 +18,14 @@ test: setup-test lint wasm binary peers
 bench: setup-test peers
 	cargo build --release --locked --package networkdb-cli
 	NETWORKDB_BIN=$(CARGO_TARGET_DIR)/release/networkdb cargo run --release --locked --package networkdb-benches -- $(ARGS)
+
+# Licences and origins of all dependencies, and what is known against them: asks the RustSec database on GitHub.
+audit: setup $(CACHE)/tools/bin/cargo-deny
+	$(CACHE)/tools/bin/cargo-deny --locked check bans licenses sources
+	$(CACHE)/tools/bin/cargo-deny --locked check advisories
+
+$(CACHE)/tools/bin/cargo-deny:
+	cargo install cargo-deny --locked --root $(CACHE)/tools
 
 doc: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

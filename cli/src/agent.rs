@@ -18,6 +18,7 @@ use crate::{
     failure::Failure,
     http,
     input::Key,
+    keylog::KeyLog,
     report, socket,
 };
 
@@ -26,10 +27,12 @@ pub(crate) async fn run(args: Box<AgentArgs>, socket: Option<std::path::PathBuf>
     log_to_stderr();
     let settings = Settings::new(*args, socket)?;
     let mut signals = Signals::new()?;
+    let key_log = KeyLog::of_environment()?;
+    settings.keys.iter().for_each(|key| key_log.append(key));
     let control = socket::bind(&settings.socket)?;
-    let listener = listen(settings.http).await?;
+    let listener = listen(settings.http.clone()).await?;
     let node = start(&settings)?;
-    let agent = Agent { node: node.clone(), left: Arc::new(Notify::new()) };
+    let agent = Agent { node: node.clone(), key_log, left: Arc::new(Notify::new()) };
     tracing::info!(
         name = settings.name,
         address = %node.advertise(),
@@ -40,7 +43,7 @@ pub(crate) async fn run(args: Box<AgentArgs>, socket: Option<std::path::PathBuf>
     );
     let result = tokio::select! {
         () = control::serve(&control.listener, agent.clone()) => Ok(()),
-        error = serve_http(listener, &node) => Err(error),
+        () = serve_http(listener, &node) => Ok(()),
         () = first_joins(&node, &settings) => Ok(()),
         () = report::log(&node, &settings.name) => Err(Failure::agent("the node has stopped")),
         () = agent.left.notified() => Ok(()),
@@ -99,13 +102,10 @@ async fn listen(http: Option<Http>) -> Result<Option<(TcpListener, Http)>, Failu
     Ok(Some((listener, http)))
 }
 
-/// Serves HTTP, if asked for; ends only with an error.
-async fn serve_http(listener: Option<(TcpListener, Http)>, node: &Node) -> Failure {
+/// Serves HTTP, if asked for. Never ends.
+async fn serve_http(listener: Option<(TcpListener, Http)>, node: &Node) {
     let Some((listener, http)) = listener else { return pending().await };
-    match axum::serve(listener, http::router(node.clone(), http.allow_changes)).await {
-        Ok(()) => pending().await,
-        Err(error) => Failure::agent(format!("the HTTP listener broke: {error}")),
-    }
+    http::serve(&listener, http::router(node.clone(), http.allow_changes), http.hosts).await;
 }
 
 /// Says goodbye; a second signal ends it at once.

@@ -29,9 +29,13 @@ pub(crate) enum Form {
     Json,
 }
 
+const KEY_LOG: &str = "If the environment variable NETWORKDBKEYLOGFILE names a file, each encryption key is appended \
+to it in hex, one a line, for tools that dissect the traffic. The file is made with mode 0600.";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a node until it is told to leave (SIGTERM, ctrl-c or `networkdb leave`)
+    #[command(after_help = KEY_LOG)]
     Agent(Box<AgentArgs>),
     /// Watch three nodes on this machine share two networks
     Demo(DemoArgs),
@@ -79,6 +83,10 @@ pub(crate) struct AgentArgs {
     /// Serve the diagnostic paths that change things: whoever reaches them changes rows
     #[arg(long)]
     pub(crate) http_allow_changes: bool,
+    /// Host names that HTTP requests may ask for beside localhost and addresses of this machine; any other is refused,
+    /// for it may be a web page's
+    #[arg(long = "http-host", env = "NETWORKDB_HTTP_HOSTS", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) http_hosts: Vec<String>,
     /// TOML file with these settings
     #[arg(long, env = "NETWORKDB_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -207,7 +215,8 @@ pub(crate) enum TableCommand {
         #[arg(long, default_value = "row-")]
         prefix: String,
     },
-    /// Number and SHA-256 of all live rows: equal on nodes that agree
+    /// Number of all live rows, SHA-256 of their keys and values, and a digest that counts owners and times too: equal
+    /// on nodes that agree
     Digest {
         #[command(flatten)]
         of: TableOf,

@@ -4,6 +4,7 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use networkdb_core::machine::Endpoint;
@@ -30,10 +31,12 @@ pub(crate) struct Settings {
 }
 
 /// The HTTP listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Http {
     pub(crate) addr: SocketAddr,
     pub(crate) allow_changes: bool,
+    /// Hosts that requests may name beyond loopback and the address connected to.
+    pub(crate) hosts: Arc<[String]>,
 }
 
 /// What a configuration file may say.
@@ -54,6 +57,7 @@ struct File {
     http: Option<SocketAddr>,
     http_allow_remote: bool,
     http_allow_changes: bool,
+    http_hosts: Vec<String>,
 }
 
 impl Settings {
@@ -61,12 +65,11 @@ impl Settings {
     pub(crate) fn new(args: AgentArgs, socket: Option<PathBuf>) -> Result<Self, Failure> {
         let file = args.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
         let keys = all_keys(&args, file.keys, file.keys_in)?;
-        let http = args
-            .http
-            .or(file.http)
-            .map(|addr| Http { addr, allow_changes: args.http_allow_changes || file.http_allow_changes });
-        let remote = args.http_allow_remote || file.http_allow_remote;
-        check_http(http, remote)?;
+        let allow_changes = args.http_allow_changes || file.http_allow_changes;
+        let hosts: Arc<[String]> =
+            if args.http_hosts.is_empty() { file.http_hosts } else { args.http_hosts }.into();
+        let http = args.http.or(file.http).map(|addr| Http { addr, allow_changes, hosts });
+        check_http(http.as_ref(), args.http_allow_remote || file.http_allow_remote)?;
         Ok(Self {
             name: named(args.name.or(file.name))?,
             bind: args.bind.or(file.bind).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, PORT).into()),
@@ -148,7 +151,7 @@ fn read_keys(path: &Path) -> Result<Vec<Key>, Failure> {
         .collect()
 }
 
-fn check_http(http: Option<Http>, remote: bool) -> Result<(), Failure> {
+fn check_http(http: Option<&Http>, remote: bool) -> Result<(), Failure> {
     match http {
         Some(http) if !http.addr.ip().is_loopback() && !remote => Err(Failure::usage(format!(
             "--http {}: whoever reaches that address reads all rows; take 127.0.0.1, or add --http-allow-remote",
@@ -200,10 +203,13 @@ mod tests {
 
     #[test]
     fn http_is_loopback_unless_told() {
-        let http = |text: &str| Some(Http { addr: text.parse().expect("an address"), allow_changes: false });
-        assert!(check_http(http("127.0.0.1:1"), false).is_ok());
-        assert!(check_http(http("[::1]:1"), false).is_ok());
-        assert!(check_http(http("0.0.0.0:1"), false).is_err());
-        assert!(check_http(http("0.0.0.0:1"), true).is_ok());
+        let check = |text: &str, remote| {
+            let addr = text.parse().expect("an address");
+            check_http(Some(&Http { addr, allow_changes: false, hosts: Arc::from([]) }), remote)
+        };
+        assert!(check("127.0.0.1:1", false).is_ok());
+        assert!(check("[::1]:1", false).is_ok());
+        assert!(check("0.0.0.0:1", false).is_err());
+        assert!(check("0.0.0.0:1", true).is_ok());
     }
 }

@@ -35,6 +35,11 @@ pub(crate) fn sha256(rows: &[Row]) -> String {
     hex::encode(sum.finalize())
 }
 
+/// The digest of a table as it is shown.
+pub(crate) fn hex(digest: u64) -> String {
+    format!("{digest:016x}")
+}
+
 /// Creates the rows of `load`.
 pub(crate) async fn load(node: &Node, load: &Load) -> Result<(), Error> {
     for i in 0..load.count {

@@ -11,6 +11,7 @@ mod digest;
 mod failure;
 mod http;
 mod input;
+mod keylog;
 mod metrics;
 mod output;
 mod protocol;

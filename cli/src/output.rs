@@ -54,9 +54,8 @@ impl Printer {
         let text = match self.form {
             Form::Json => json_line(change),
             Form::Table => {
-                let field = |name: &str| change.get(name).map(cell).unwrap_or_default();
-                let place = [field("network"), field("table"), field("key")].join("/");
-                format!("{} {place} {}", field("kind"), value_of(&change)).trim_end().to_owned()
+                let place = ["network", "table", "key"].map(|name| column(&change, name)).join("/");
+                format!("{} {place} {}", column(&change, "kind"), value_of(&change)).trim_end().to_owned()
             }
         };
         self.print(&(text + "\n"))
@@ -103,8 +102,15 @@ fn padded(line: &[String], widths: &[usize]) -> String {
     cells.join("  ").trim_end().to_owned()
 }
 
+/// A field; a name that is no text is there in hex too, and shown so.
 fn column(item: &Value, name: &str) -> String {
-    if name == "value" { value_of(item) } else { item.get(name).map(cell).unwrap_or_default() }
+    if name == "value" {
+        return value_of(item);
+    }
+    match item.get(format!("{name}_hex")).and_then(Value::as_str) {
+        Some(hex) => format!("hex:{hex}"),
+        None => item.get(name).map(cell).unwrap_or_default(),
+    }
 }
 
 fn value_of(item: &Value) -> String {
@@ -139,8 +145,10 @@ mod tests {
         let rows = [
             json!({"key": "k", "value": "a\u{1b}[2J", "value_hex": "00"}),
             json!({"key": "long", "value_hex": "ff"}),
+            json!({"key": "\u{fffd}", "key_hex": "c3", "value": "v"}),
         ];
-        assert_eq!(table(&rows, &["key", "value"]), "KEY   VALUE\nk     a\\u{1b}[2J\nlong  hex:ff\n");
+        let expected = "KEY     VALUE\nk       a\\u{1b}[2J\nlong    hex:ff\nhex:c3  v\n";
+        assert_eq!(table(&rows, &["key", "value"]), expected);
     }
 
     #[test]

@@ -97,6 +97,28 @@ fn keys_are_added_used_and_removed_and_never_shown() {
     assert!(!log.contains(KEY_A) && !log.contains(KEY_B), "{log}");
 }
 
+#[test]
+fn keys_are_written_to_the_file_that_the_environment_names() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keys");
+    let file = path.to_str().expect("text");
+    let agent = Agent::start_with("logged", &["--key", KEY_A], &[("NETWORKDBKEYLOGFILE", file)]);
+    agent.ok(&["key", "add", KEY_B]);
+    assert_eq!(fs::read_to_string(&path).expect("the file"), format!("{KEY_A}\n{KEY_B}\n"));
+    let mode = |path| fs::metadata(path).expect("the file").permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o600);
+    drop(agent);
+    Agent::start_with("again", &["--key", KEY_A], &[("NETWORKDBKEYLOGFILE", file)]);
+    assert_eq!(fs::read_to_string(&path).expect("the file").lines().count(), 3, "it is appended to");
+}
+
+#[test]
+fn a_node_without_keys_takes_none() {
+    let agent = alone();
+    let error = agent.fails(1, &["key", "add", KEY_A]);
+    assert!(error.contains("without encryption"), "{error}");
+}
+
 /// Two agents in one cluster and one network; what one writes, watches on the other tell.
 fn pair() -> (Agent, Agent) {
     let a = Agent::start("node-a", &["--key", KEY_A]);
@@ -133,7 +155,13 @@ fn two_agents_share_rows_and_a_watch_tells_of_them() {
     );
     a.ok(&["table", "delete", "net", "t", "old"]);
     assert_eq!(watch.next()["kind"], "delete");
-    assert_eq!(a.json(&["table", "digest", "net", "t"])[0], b.json(&["table", "digest", "net", "t"])[0]);
+    let digest = |node: &Agent| node.json(&["table", "digest", "net", "t"])[0].clone();
+    assert_eq!(digest(&a), digest(&b));
+    let in_stats = |node: &Agent| node.json(&["stats"])[0]["digest: net/t"].clone();
+    assert_eq!((in_stats(&a), in_stats(&b)), (digest(&a)["digest"].clone(), digest(&b)["digest"].clone()));
+    b.ok(&["table", "put", "net", "t", "new", "hex:ff"]);
+    let other = b.json(&["table", "digest", "net", "t"])[0].clone();
+    a.until(&["table", "digest", "net", "t"], |now| now[0]["digest"] == other["digest"]);
     b.ok(&["leave"]);
     let (code, log) = b.wait();
     assert_eq!(code, Some(0), "{log}");
@@ -149,6 +177,8 @@ fn another_key_keeps_a_node_out_and_harms_nobody() {
     let stranger = Agent::start("stranger", &["--key", KEY_B]);
     stranger.fails(1, &["member", "join", &a.addr.to_string()]);
     assert_eq!(stranger.json(&["member", "list"]).len(), 1);
+    let refused = &a.json(&["stats"])[0]["undecryptable: 127.0.0.1"];
+    assert!(refused.as_u64().is_some_and(|count| count > 0), "{refused}");
     a.ok(&["table", "put", "net", "t", "k", "v"]);
     b.until(&["table", "list", "net", "t"], |rows| rows.len() == 1);
     assert_eq!(a.json(&["member", "list"]).len(), 2);

@@ -189,7 +189,7 @@ fn changes_come_by_forms_too_but_not_from_web_pages() {
     let (a, _b, http) = pair(&["--http-allow-changes"]);
     let post = |more: &str| {
         let form = "nid=posted";
-        let head = "POST /joinnetwork HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        let head = "POST /joinnetwork HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
         let kind =
             format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
         send_text(TcpStream::connect(http).expect("it answers"), &format!("{head}{kind}{more}\r\n{form}")).1
@@ -202,9 +202,28 @@ fn changes_come_by_forms_too_but_not_from_web_pages() {
 }
 
 #[test]
+fn only_hosts_that_are_this_machine_or_allowed_are_answered() {
+    let (a, _b, http) = pair(&["--http-allow-changes", "--http-host", "node.example"]);
+    let get = |host: &str, path: &str| {
+        let stream = TcpStream::connect(http).expect("the listener answers");
+        send_text(stream, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+    };
+    for path in ["/metrics", "/ready", "/joinnetwork?nid=n2"] {
+        let (head, body) = get("rebound.example:8080", path);
+        assert!(head.starts_with("http/1.1 403") && body.contains("--http-host"), "{path}: {head}");
+    }
+    assert!(a.json(&["network", "list"]).is_empty());
+    for host in ["localhost", "127.0.0.1", "node.example"] {
+        let (head, _) = get(host, "/ready");
+        assert!(head.starts_with("http/1.1 200"), "{host}: {head}");
+    }
+}
+
+#[test]
 fn metrics_are_prometheus_text() {
     let (a, _b, http) = pair(&[]);
     a.ok(&["network", "join", "n\"1"]);
+    a.ok(&["table", "put", "n\"1", "t", "k", "v"]);
     let (head, body) = send(http, "GET /metrics");
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     let mut families = 0;
@@ -223,4 +242,6 @@ fn metrics_are_prometheus_text() {
     }
     assert!(families > 20, "{body}");
     assert!(body.contains("networkdb_network_peers{network=\"n\\\"1\"} 1"), "{body}");
+    assert!(body.contains("networkdb_table_rows{network=\"n\\\"1\",table=\"t\"} 1"), "{body}");
+    assert!(body.contains("networkdb_push_pull_margin_bytes 20971520"), "nothing was told yet: {body}");
 }

@@ -4,15 +4,24 @@
 
 mod agents;
 
-use std::{os::unix::net::UnixListener, process::Stdio};
+use std::{
+    net::Ipv6Addr,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
+    process::Stdio,
+};
 
 use agents::{Agent, free_addr, networkdb, stderr, wait, write};
 
 /// Runs an agent that must not start; returns its exit code and error.
 fn refused(args: &[&str]) -> (Option<i32>, String) {
+    refused_with(args, &[])
+}
+
+/// The same with variables of the environment.
+fn refused_with(args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = networkdb();
-    command.arg("agent").args(args);
+    command.arg("agent").args(args).envs(variables.iter().copied());
     if !args.contains(&"--socket") {
         command.arg("--socket").arg(folder.path().join("agent.sock"));
     }
@@ -102,6 +111,41 @@ fn http_on_all_addresses_needs_a_word_more() {
     let (code, error) = refused(&["--name", "a", "--bind", "127.0.0.1:0", "--http", &addr]);
     assert_eq!(code, Some(2), "{error}");
     assert!(error.contains("--http-allow-remote"), "{error}");
+}
+
+#[test]
+fn keys_are_not_written_where_others_can_read_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = write(&folder.path().join("keys"), b"");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("a mode");
+    let key = "000102030405060708090a0b0c0d0e0f";
+    let args = ["--name", "a", "--bind", "127.0.0.1:0", "--key", key];
+    let (code, error) = refused_with(&args, &[("NETWORKDBKEYLOGFILE", &file)]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        error.contains("NETWORKDBKEYLOGFILE") && error.contains(&file) && error.contains("0600"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&file).expect("the file"), b"");
+}
+
+#[test]
+fn agents_join_over_ipv6() {
+    let start = |name, more: &[&str]| Agent::start_at(Ipv6Addr::LOCALHOST.into(), name, more, &[]);
+    let a = start("a", &["--network", "net"]);
+    let at = a.addr.to_string();
+    assert!(at.starts_with("[::1]:"), "{at}");
+    let b = start("b", &["--join", &at, "--network", "net"]);
+    for agent in [&a, &b] {
+        agent.until(&["member", "list"], |members| {
+            members.len() == 2 && members.iter().any(|member| member["addr"] == at.as_str())
+        });
+        agent.until(&["network", "peers", "net"], |peers| {
+            peers.len() == 2 && peers.iter().all(|peer| peer["addr"] == "::1")
+        });
+    }
+    a.ok(&["table", "put", "net", "t", "k", "v"]);
+    b.until(&["table", "list", "net", "t"], |rows| rows.len() == 1);
 }
 
 #[test]

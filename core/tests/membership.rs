@@ -9,7 +9,7 @@ use std::{
 
 use networkdb_core::{
     machine::{Endpoint, Fault, How, Input, Instant, Machine, Output, StreamId, StreamInput},
-    memberlist::{Config, Event, Keyring, Membership, Outcome, State},
+    memberlist::{Config, Event, Keyring, Membership, Outcome, State, Undecryptable},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -276,6 +276,31 @@ fn another_label_or_key_does_not_get_in() {
         assert_eq!(world.state(0, 1), None);
         assert_eq!(world.state(1, 0), None);
         assert!(!world.node(0).list().counters().dropped.is_empty(), "it is counted");
+    }
+}
+
+#[test]
+fn keys_are_rotated_without_losing_anybody() {
+    let (old, new) = ([1; 16], [2; 32]);
+    let mut world = cluster(3, |config| config.keyring = Keyring::new(&[old]).unwrap());
+    let steps: [fn(&mut Membership, &[u8]); 3] = [
+        |node, key| node.list_mut().add_key(key).unwrap(),
+        |node, key| node.list_mut().use_key(key).unwrap(),
+        |node, key| node.list_mut().remove_key(key).unwrap(),
+    ];
+    for (step, key) in steps.into_iter().zip([&new[..], &new, &old]) {
+        // Node by node, with time between: at each moment some are ahead of the others.
+        for i in 0..3 {
+            step(world.node(i), key);
+            world.run(90 * SECOND);
+        }
+    }
+    assert!(world.all_see_all(3));
+    for i in 0..3 {
+        let list = world.node(i).list();
+        assert_eq!(list.keyring().keys().collect::<Vec<_>>(), [new]);
+        assert_eq!(list.counters().undecryptable, Undecryptable::default());
+        assert_eq!(list.counters().probes_failed, 0);
     }
 }
 

@@ -13,6 +13,8 @@ const BACKLOG: i32 = 1024;
 const RECEIVE_BUFFER: usize = 2 << 20;
 /// Ports tried when any port will do.
 const TRIES: usize = 32;
+/// What Linux says to an address of a kind it does not know (`EAFNOSUPPORT`): most often it runs without IPv6.
+const NO_FAMILY: i32 = 97;
 
 /// The sockets of a node, bound and not yet used.
 #[derive(Debug)]
@@ -75,12 +77,15 @@ pub struct BindError {
     protocol: &'static str,
     addr: SocketAddr,
     kind: io::ErrorKind,
+    /// The system knows no addresses of this kind.
+    no_family: bool,
     reason: String,
 }
 
 impl BindError {
     fn new(protocol: &'static str, addr: SocketAddr, error: &io::Error) -> Self {
-        Self { protocol, addr, kind: error.kind(), reason: error.to_string() }
+        let no_family = error.raw_os_error() == Some(NO_FAMILY);
+        Self { protocol, addr, kind: error.kind(), no_family, reason: error.to_string() }
     }
 
     /// Whether another program has the port.
@@ -98,6 +103,9 @@ impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { protocol, addr, reason, .. } = self;
         match self.kind {
+            _ if self.no_family && addr.is_ipv6() => {
+                write!(f, "cannot bind {protocol} {addr}: this machine runs without IPv6")
+            }
             io::ErrorKind::AddrInUse => {
                 let port = addr.port();
                 write!(
@@ -129,6 +137,15 @@ mod tests {
         assert_ne!(sockets.local_addr().port(), 0);
         assert_eq!(sockets.udp.local_addr().ok(), sockets.tcp.local_addr().ok());
         Ok(())
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_is_named_as_such() {
+        let addr = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 1));
+        let text = |code| BindError::new("TCP", addr, &io::Error::from_raw_os_error(code)).to_string();
+        assert_eq!(text(NO_FAMILY), "cannot bind TCP [::1]:1: this machine runs without IPv6");
+        // EADDRNOTAVAIL
+        assert_eq!(text(99), "cannot bind TCP [::1]:1: no interface of this machine has that address");
     }
 
     #[test]

@@ -47,3 +47,25 @@ pub(crate) fn fault(error: &io::Error) -> Fault {
         _ => Fault::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_addresses_of_a_name_are_tried() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let live = listener.local_addr().expect("its address");
+        let dead = |ip: &str| SocketAddr::new(ip.parse().expect("an address"), live.port());
+        // Where only one of both kinds of a name's addresses is listened on, as with `localhost`.
+        for addrs in [vec![live], vec![dead("::1"), live], vec![dead("127.0.0.2"), dead("127.0.0.3"), live]] {
+            let stream = dial_any(addrs).await.expect("one of them answers");
+            assert_eq!(stream.peer_addr().expect("its address"), live);
+        }
+        let error = dial_any(vec![dead("127.0.0.2"), dead("127.0.0.3")]).await.expect_err("nobody is there");
+        assert_eq!(error, Fault::Refused);
+        assert_eq!(dial_any(Vec::new()).await.expect_err("nowhere"), Fault::Unreachable);
+    }
+}

@@ -13,7 +13,7 @@ use networkdb_core::{
     memberlist::{JoinReport, KeyError, Member, RequestId},
     networkdb::{
         Change, EntryError, EntryKey, Event, Filter, JoinError, NetworkDb, NetworkError, NetworkInfo, Peer,
-        Row, Stats,
+        Row, Stats, TableDigest, digests,
     },
 };
 use tokio::sync::broadcast::error::RecvError;
@@ -149,6 +149,11 @@ impl Node {
     /// All rows that match, sorted: live, hidden and deleted ones.
     pub fn rows(&self, filter: &Filter) -> Vec<Row> {
         self.shared.read(|db| db.rows(filter))
+    }
+
+    /// What this node holds of each table, in short: equal on nodes that agree. Reads all rows.
+    pub fn digests(&self) -> Vec<TableDigest> {
+        digests(&self.rows(&Filter::default()))
     }
 
     /// Changes by other nodes to rows that match: first the rows already there, then each change, no gap and no

@@ -4,13 +4,13 @@
 mod toy;
 
 use std::{
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
     time::Duration,
 };
 
 use networkdb_core::machine::{Endpoint, Fault, How, StreamId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use toy::{Event, finished, start, within};
+use toy::{Event, finished, start, start_at, within};
 
 const FIVE_MEGABYTES: usize = 5 << 20;
 /// What a stream may have handed over, with the piece that may overshoot.
@@ -34,6 +34,21 @@ async fn datagrams_arrive_whole_and_in_number() {
     assert_eq!(seen.pop(), Some(largest));
     assert_eq!(seen, (0..50).map(|i| vec![i]).collect::<Vec<_>>());
     assert_eq!(a.shared().dropped_datagrams(), 0);
+}
+
+#[tokio::test]
+async fn a_socket_for_all_addresses_speaks_to_both_kinds() {
+    let (all, v4, v6) =
+        (start_at(Ipv6Addr::UNSPECIFIED.into()), start(), start_at(Ipv6Addr::LOCALHOST.into()));
+    let port = all.addr.port();
+    for (node, here) in [(&v4, IpAddr::from(Ipv4Addr::LOCALHOST)), (&v6, Ipv6Addr::LOCALHOST.into())] {
+        all.with(|toy, _| toy.send(node.addr, vec![1]));
+        assert_eq!(node.event().await, Event::Datagram(SocketAddr::new(here, port), vec![1]));
+        node.with(|toy, _| toy.send(SocketAddr::new(here, port), vec![2]));
+        let Event::Datagram(from, bytes) = all.event().await else { panic!("the datagram comes first") };
+        assert_eq!((from.ip().to_canonical(), from.port(), bytes), (here, node.addr.port(), vec![2]));
+    }
+    assert_eq!(all.shared().dropped_datagrams(), 0);
 }
 
 #[tokio::test]

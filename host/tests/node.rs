@@ -3,19 +3,19 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
 use futures::{FutureExt, Stream, StreamExt};
 use networkdb_core::{
-    memberlist::Keyring,
+    memberlist::{Keyring, MAX_ACCEPTED},
     networkdb::{
         Change, ChangeKind, EntryError, EntryKey, Event, Filter, JoinError, NODE_TABLE, NetworkError,
     },
 };
 use networkdb_host::{Error, Node, NodeConfig, StartError};
-use tokio::time::timeout;
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 /// A test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,6 +49,15 @@ async fn pair() -> (Node, Node) {
     (a, b)
 }
 
+/// A node without keys on another address.
+fn on(ip: impl Into<std::net::IpAddr>, name: &str, advertise: Option<std::net::IpAddr>) -> Node {
+    let mut config = NodeConfig::new(name, SocketAddr::new(ip.into(), 0));
+    if let Some(ip) = advertise {
+        config.database.memberlist.advertise.set_ip(ip);
+    }
+    Node::start(config).expect("the tests need IPv6 on loopback (::1)")
+}
+
 fn key(name: &str) -> EntryKey {
     EntryKey::new("net", "t", name)
 }
@@ -75,6 +84,50 @@ async fn rows_travel_and_a_watch_begins_with_those_already_there() {
     assert_eq!(b.stats().watchers, 2);
     drop((watch, late));
     assert_eq!(b.stats().watchers, 0, "dropping a stream ends its watch");
+}
+
+#[tokio::test]
+async fn nodes_meet_over_ipv6_and_one_on_all_addresses_meets_both_kinds() {
+    let six = on(Ipv6Addr::LOCALHOST, "six", None);
+    let other = on(Ipv6Addr::LOCALHOST, "other", None);
+    assert!(six.advertise().is_ipv6());
+    within(other.join(vec![six.advertise().into()])).await.expect("joined");
+
+    let all = on(Ipv6Addr::UNSPECIFIED, "all", Some(Ipv4Addr::LOCALHOST.into()));
+    let four = on(Ipv4Addr::LOCALHOST, "four", None);
+    within(four.join(vec![all.advertise().into()])).await.expect("joined");
+    for (one, another) in [(&six, &other), (&all, &four)] {
+        for node in [one, another] {
+            within(node.join_network(NET)).await.expect("the network");
+        }
+        let mut watch = another.watch(Filter::network("net"));
+        one.create_entry(&key("k"), "v").await.expect("created");
+        assert_eq!(change(&mut watch).await, (ChangeKind::Create, "k".to_owned()));
+        assert_eq!(one.dropped_datagrams(), 0);
+    }
+}
+
+#[tokio::test]
+async fn streams_beyond_the_limit_are_dropped_and_the_node_goes_on() {
+    let node = sealed("node", None);
+    let mut held = Vec::new();
+    for _ in 0..MAX_ACCEPTED {
+        held.push(TcpStream::connect(node.advertise()).await.expect("accepted"));
+    }
+    let mut beyond = TcpStream::connect(node.advertise()).await.expect("the system accepts it");
+    let end = within(beyond.read(&mut [0])).await;
+    assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    assert_eq!(node.stats().membership_gauges.streams, MAX_ACCEPTED);
+    let other = sealed("other", None);
+    within(other.join(vec![node.advertise().into()])).await.expect_err("there is no room");
+    drop(held);
+    within(async {
+        while node.stats().membership_gauges.streams > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    within(other.join(vec![node.advertise().into()])).await.expect("there is room again");
 }
 
 #[tokio::test]

@@ -16,7 +16,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::protocol::{LINE, Op, Request, reply};
+use crate::{
+    keylog::KeyLog,
+    protocol::{LINE, Op, Request, reply},
+};
 use networkdb_host::Node;
 
 /// Lines a slow client may be behind; then whoever writes them waits.
@@ -30,6 +33,7 @@ const CONNECTIONS: usize = 256;
 #[derive(Clone, Debug)]
 pub(crate) struct Agent {
     pub(crate) node: Node,
+    pub(crate) key_log: KeyLog,
     /// Told when a client has made the node leave.
     pub(crate) left: Arc<Notify>,
 }
@@ -115,13 +119,13 @@ impl Connection {
                 let (agent, lines) = (self.agent.clone(), self.lines.clone());
                 self.requests.spawn(async move {
                     let last = matches!(op, Op::Leave);
-                    let text = reply(id, ops::run(&agent.node, op).await);
+                    let text = reply(id, ops::run(&agent, op).await);
                     // The client may have gone.
                     let _ = lines.send(if last { Line::Last(text) } else { Line::Text(text) }).await;
                 });
             }
             Ok(op) => {
-                let result = ops::run(&self.agent.node, op).await;
+                let result = ops::run(&self.agent, op).await;
                 self.say(reply(id, result)).await;
             }
             Err(error) => self.say(reply(id, Err(error))).await,

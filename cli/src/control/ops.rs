@@ -5,13 +5,13 @@ use std::time::Instant;
 use futures::{Stream, StreamExt};
 use networkdb_core::{
     Name,
-    networkdb::{Change, EntryKey, Filter, RowState},
+    networkdb::{self, Change, EntryKey, Filter, RowState},
 };
 use networkdb_host::Node;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::Line;
+use super::{Agent, Line};
 use crate::{
     digest, input, metrics,
     protocol::{self, Key, Op, Table, Watch, Write, nothing},
@@ -26,7 +26,8 @@ pub(super) fn waits(op: &Op) -> bool {
 }
 
 /// Does it, and says what came of it.
-pub(super) async fn run(node: &Node, op: Op) -> Outcome {
+pub(super) async fn run(agent: &Agent, op: Op) -> Outcome {
+    let node = &agent.node;
     match op {
         Op::Join { members } => join(node, &members).await,
         Op::Leave => done(node.leave().await),
@@ -51,7 +52,14 @@ pub(super) async fn run(node: &Node, op: Op) -> Outcome {
         Op::Delete(key) => done(node.delete_entry(&entry_key(key)).await),
         Op::Get(key) => node.get_entry(&entry_key(key)).await.map(|found| row::row(&found)).map_err(text),
         Op::Load(load) => self::load(node, &load).await,
-        Op::KeyAdd { key_hex } => done(node.add_key(key(&key_hex)?.as_bytes())),
+        Op::KeyAdd { key_hex } => {
+            let key = key(&key_hex)?;
+            let added = done(node.add_key(key.as_bytes()));
+            if added.is_ok() {
+                agent.key_log.append(&key);
+            }
+            added
+        }
         Op::KeyUse { key_hex } => done(node.use_key(key(&key_hex)?.as_bytes())),
         Op::KeyRemove { key_hex } => done(node.remove_key(key(&key_hex)?.as_bytes())),
         // Watches are begun by their connection.
@@ -69,7 +77,12 @@ fn answer(node: &Node, question: &Op) -> Value {
         Op::List { of, all } => list(node, of, *all),
         Op::Digest(of) => {
             let rows = digest::live_rows(node, &of.network, &of.table);
-            json!({ "count": rows.len(), "sha256": digest::sha256(&rows) })
+            let digest = networkdb::digests(&rows).first().map_or(0, |found| found.digest);
+            json!({
+                "count": rows.len(),
+                "sha256": digest::sha256(&rows),
+                "digest": digest::hex(digest),
+            })
         }
         Op::Stats => Value::Object(metrics::values(node).into_iter().collect()),
         _ => nothing(),

@@ -3,7 +3,9 @@
 //! What reads has no way to write: handlers get a [`View`], and only those behind the flag get the node.
 
 mod changes;
+mod host;
 mod reply;
+mod server;
 mod view;
 
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use networkdb_host::Node;
 
 use changes::{Change, entry_key};
 use reply::{Details, Reply};
+pub(crate) use server::serve;
 use view::View;
 
 /// The paths, as `/help` lists them.

@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -21,7 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The binary, without settings of the environment it is tested in.
 pub(crate) fn networkdb() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_networkdb"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NETWORKDB_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NETWORKDB")) {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());
@@ -31,8 +31,13 @@ pub(crate) fn networkdb() -> Command {
 /// A port of loopback free for UDP and TCP. Another program may take it before it is used; agents that lose this
 /// race are started again.
 pub(crate) fn free_addr() -> SocketAddr {
+    free_addr_of(Ipv4Addr::LOCALHOST.into())
+}
+
+fn free_addr_of(ip: IpAddr) -> SocketAddr {
     loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let tcp = TcpListener::bind((ip, 0));
+        let tcp = tcp.unwrap_or_else(|error| panic!("{ip}, which the tests need, cannot be bound: {error}"));
         let addr = tcp.local_addr().expect("its address");
         if UdpSocket::bind(addr).is_ok() {
             return addr;
@@ -52,8 +57,18 @@ pub(crate) struct Agent {
 impl Agent {
     /// Starts an agent on a free port; returns when it answers on its socket.
     pub(crate) fn start(name: &str, more: &[&str]) -> Self {
+        Self::start_with(name, more, &[])
+    }
+
+    /// The same with variables of the environment.
+    pub(crate) fn start_with(name: &str, more: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), name, more, variables)
+    }
+
+    /// The same on another address.
+    pub(crate) fn start_at(ip: IpAddr, name: &str, more: &[&str], variables: &[(&str, &str)]) -> Self {
         for _ in 0..5 {
-            match Self::try_start(name, free_addr(), more) {
+            match Self::try_start(name, free_addr_of(ip), more, variables) {
                 Ok(agent) => return agent,
                 Err(log) => assert!(log.contains("port in use"), "{name} did not start: {log}"),
             }
@@ -61,14 +76,20 @@ impl Agent {
         panic!("{name} found no free port");
     }
 
-    fn try_start(name: &str, addr: SocketAddr, more: &[&str]) -> Result<Self, String> {
+    fn try_start(
+        name: &str,
+        addr: SocketAddr,
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let socket = folder.path().join("agent.sock");
         let mut command = networkdb();
         command
             .args(["agent", "--name", name, "--bind", &addr.to_string(), "--socket"])
             .arg(&socket)
-            .args(more);
+            .args(more)
+            .envs(variables.iter().copied());
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut stderr = child.stderr.take().expect("its log");
         let log = std::thread::spawn(move || {

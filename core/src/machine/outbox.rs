@@ -99,6 +99,11 @@ impl Lane {
         }
     }
 
+    /// Bytes written that have not left for the network.
+    pub fn unsent(&self) -> usize {
+        self.in_flight + self.waiting.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// Whether every byte written has left for the network.
     pub fn is_drained(&self) -> bool {
         self.waiting.is_empty() && self.in_flight == 0

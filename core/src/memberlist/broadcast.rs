@@ -67,7 +67,10 @@ impl<F: Fn(usize) -> usize> Budget<F> {
 #[derive(Debug)]
 pub struct BroadcastQueue<K> {
     order: BTreeMap<Place, Entry<K>>,
+    /// The last one queued under each key.
     by_key: HashMap<K, Place>,
+    /// Earlier ones that were not outdated by it; seldom any.
+    beside: HashMap<K, Vec<Place>>,
     last: u64,
     bytes: usize,
     unsent: usize,
@@ -75,23 +78,53 @@ pub struct BroadcastQueue<K> {
 
 impl<K> Default for BroadcastQueue<K> {
     fn default() -> Self {
-        Self { order: BTreeMap::new(), by_key: HashMap::new(), last: 0, bytes: 0, unsent: 0 }
+        Self {
+            order: BTreeMap::new(),
+            by_key: HashMap::new(),
+            beside: HashMap::new(),
+            last: 0,
+            bytes: 0,
+            unsent: 0,
+        }
     }
 }
 
 impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
-    /// Queues a broadcast. With a key it replaces the one queued under that key.
+    /// Queues a broadcast. With a key it replaces what is queued under that key.
     pub fn push(&mut self, key: Option<K>, bytes: Bytes) -> BroadcastId {
+        self.push_over(key, bytes, |_| true)
+    }
+
+    /// Queues a broadcast. With a key it replaces what is queued under that key, so far as `outdated` says; the
+    /// rest stays beside it.
+    pub fn push_over(
+        &mut self,
+        key: Option<K>,
+        bytes: Bytes,
+        outdated: impl Fn(&Bytes) -> bool,
+    ) -> BroadcastId {
         self.last += 1;
         let (len, number) = (bytes.len(), self.last);
         let place = (0, Reverse(len), Reverse(number));
-        if let Some(key) = &key
-            && let Some(old) = self.by_key.insert(key.clone(), place)
-        {
-            self.remove(old);
+        if let Some(key) = &key {
+            let mut earlier = self.beside.remove(key).unwrap_or_default();
+            earlier.extend(self.by_key.insert(key.clone(), place));
+            earlier.retain(|&old| !self.remove_if(old, &outdated));
+            if !earlier.is_empty() {
+                self.beside.insert(key.clone(), earlier);
+            }
         }
         self.put(place, Entry { key, bytes });
         BroadcastId { len, number }
+    }
+
+    /// Whether it is gone.
+    fn remove_if(&mut self, place: Place, outdated: impl Fn(&Bytes) -> bool) -> bool {
+        let over = self.order.get(&place).is_none_or(|entry| outdated(&entry.bytes));
+        if over {
+            self.remove(place);
+        }
+        over
     }
 
     /// Whether this broadcast still waits: neither sent its full number of times nor replaced.
@@ -100,14 +133,9 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         (0..=most).any(|times| self.order.contains_key(&(times, Reverse(id.len), Reverse(id.number))))
     }
 
-    /// The broadcast queued under `key`.
+    /// The broadcast last queued under `key`.
     pub fn id(&self, key: &K) -> Option<BroadcastId> {
         self.by_key.get(key).map(|place| BroadcastId { len: place.1.0, number: place.2.0 })
-    }
-
-    /// The message queued under `key`.
-    pub fn get(&self, key: &K) -> Option<&Bytes> {
-        self.order.get(self.by_key.get(key)?).map(|entry| &entry.bytes)
     }
 
     /// Appends to `into` the messages that fit `budget`; none is taken twice. Returns the bytes of the budget used.
@@ -203,19 +231,28 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
 
     /// Puts a broadcast back behind those sent less often.
     fn refile(&mut self, place: Place, entry: Entry<K>) {
-        if let Some(at) =
-            entry.key.as_ref().and_then(|key| self.by_key.get_mut(key)).filter(|at| at.2 == place.2)
-        {
+        if let Some(at) = entry.key.as_ref().and_then(|key| self.filed(key, place.2)) {
             *at = place;
         }
         self.put(place, entry);
     }
 
-    /// Nothing is queued under the key of a broadcast any more, unless it is another one.
+    /// Where the broadcast of this number is filed under its key.
+    fn filed(&mut self, key: &K, number: Reverse<u64>) -> Option<&mut Place> {
+        let beside = self.beside.get_mut(key).into_iter().flatten();
+        self.by_key.get_mut(key).into_iter().chain(beside).find(|place| place.2 == number)
+    }
+
+    /// A broadcast is gone: nothing is filed under its key any more, unless it is another one.
     fn forget(&mut self, place: Place, entry: &Entry<K>) {
-        if let Some(key) = &entry.key
-            && self.by_key.get(key).is_some_and(|at| at.2 == place.2)
-        {
+        let Some(key) = &entry.key else { return };
+        if let Some(earlier) = self.beside.get_mut(key) {
+            earlier.retain(|at| at.2 != place.2);
+            if earlier.is_empty() {
+                self.beside.remove(key);
+            }
+        }
+        if self.by_key.get(key).is_some_and(|at| at.2 == place.2) {
             self.by_key.remove(key);
         }
     }

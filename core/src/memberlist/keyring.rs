@@ -44,6 +44,8 @@ pub enum KeyError {
     Unknown,
     /// The primary key cannot be removed.
     Primary,
+    /// The node runs without encryption: with a key it would be cut off from those that do too.
+    Plain,
 }
 
 impl fmt::Display for KeyError {
@@ -52,6 +54,7 @@ impl fmt::Display for KeyError {
             Self::Length(len) => write!(f, "a key has 16, 24 or 32 bytes, not {len}"),
             Self::Unknown => f.write_str("the key is not installed"),
             Self::Primary => f.write_str("the primary key cannot be removed"),
+            Self::Plain => f.write_str("this node was started without keys and runs without encryption"),
         }
     }
 }
@@ -211,7 +214,7 @@ fn unpad(body: &mut Vec<u8>) -> Result<(), SealError> {
     Ok(())
 }
 
-/// A key and what is computed from it; both are overwritten when dropped.
+/// A key and its expanded form; both are overwritten when dropped.
 struct Key {
     bytes: Zeroizing<Vec<u8>>,
     cipher: Cipher,
@@ -256,5 +259,107 @@ impl Cipher {
             Self::Aes256(cipher) => cipher.decrypt_in_place_detached(nonce, aad, body, tag),
         };
         result.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: [u8; 16] = [1; 16];
+    const B: [u8; 24] = [2; 24];
+    const C: [u8; 32] = [3; 32];
+
+    fn ring() -> Keyring {
+        Keyring::new(&[&A[..], &B, &C]).unwrap()
+    }
+
+    /// Which key of `ring` opens what `other` seals.
+    fn opened_by(ring: &Keyring, other: &Keyring) -> Result<usize, SealError> {
+        let sealed = other.seal(1, b"plain", b"aad", [7; 12]).unwrap();
+        ring.open(&sealed, b"aad").map(|(_, key)| key)
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_open() {
+        let ring = ring();
+        assert_eq!((ring.primary(), ring.len()), (Some(&A[..]), 3));
+        for (place, key) in [&A[..], &B, &C].into_iter().enumerate() {
+            assert_eq!(opened_by(&ring, &Keyring::new(&[key]).unwrap()), Ok(place));
+        }
+        assert_eq!(opened_by(&ring, &Keyring::new(&[[4; 32]]).unwrap()), Err(SealError::NoKey));
+        assert_eq!(Keyring::default().seal(1, b"plain", b"", [7; 12]), None);
+    }
+
+    #[test]
+    fn a_key_is_installed_once() {
+        let mut ring = ring();
+        ring.add(&B).unwrap();
+        assert_eq!(ring.keys().collect::<Vec<_>>(), [&A[..], &B, &C]);
+    }
+
+    #[test]
+    fn another_key_is_used_and_the_others_keep_their_order() {
+        let mut ring = ring();
+        ring.use_key(&C).unwrap();
+        assert_eq!(ring.keys().collect::<Vec<_>>(), [&C[..], &A, &B]);
+        assert_eq!(opened_by(&Keyring::new(&[C]).unwrap(), &ring), Ok(0), "it seals from now on");
+        ring.use_key(&C).unwrap();
+        assert_eq!(ring.primary(), Some(&C[..]));
+        assert_eq!(ring.use_key(&[9; 16]), Err(KeyError::Unknown));
+        assert_eq!(ring.primary(), Some(&C[..]));
+    }
+
+    #[test]
+    fn a_key_removed_opens_no_more_and_the_one_in_use_stays() {
+        let mut ring = ring();
+        ring.remove(&B).unwrap();
+        assert_eq!(opened_by(&ring, &Keyring::new(&[B]).unwrap()), Err(SealError::NoKey));
+        assert_eq!(ring.remove(&A), Err(KeyError::Primary));
+        assert_eq!(ring.keys().collect::<Vec<_>>(), [&A[..], &C], "what is listed is what opens");
+        assert_eq!(opened_by(&ring, &Keyring::new(&[A]).unwrap()), Ok(0));
+        ring.remove(&[9; 16]).unwrap();
+        assert_eq!(ring.len(), 2);
+    }
+
+    #[test]
+    fn a_key_of_another_length_is_refused_and_changes_nothing() {
+        let mut ring = ring();
+        for len in [0, 1, 15, 17, 23, 25, 31, 33, 64] {
+            assert_eq!(ring.add(&vec![1; len]), Err(KeyError::Length(len)));
+        }
+        assert_eq!(ring.len(), 3);
+        assert_eq!(Keyring::new(&[&[1; 16][..], &[1; 8]]).err(), Some(KeyError::Length(8)));
+    }
+
+    #[test]
+    fn keys_that_differ_anywhere_are_different() {
+        let mut ring = Keyring::new(&[[5; 32]]).unwrap();
+        for place in 0..32 {
+            let mut near = [5; 32];
+            near[place] ^= 0x80;
+            assert_eq!(ring.use_key(&near), Err(KeyError::Unknown), "byte {place}");
+        }
+        assert_eq!(ring.use_key(&[5; 16]), Err(KeyError::Unknown), "nor is a part of a key that key");
+    }
+
+    #[test]
+    fn what_is_printed_shows_no_key() {
+        let ring = Keyring::new(&[[0xab; 16]]).unwrap();
+        assert_eq!(format!("{ring:?}"), "Keyring(1 keys)");
+        let mut config = crate::memberlist::Config::lan("a", ([127, 0, 0, 1], 1).into());
+        config.keyring = ring;
+        let shown = format!("{config:?} {config:#?}");
+        assert!(!shown.contains("171") && !shown.to_lowercase().contains("abab"), "{shown}");
+    }
+
+    #[test]
+    fn keys_and_their_expanded_forms_are_wiped_by_their_types() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<Zeroizing<Vec<u8>>>();
+        let _: fn(&Key) -> &Zeroizing<Vec<u8>> = |key| &key.bytes;
+        wiped::<aes_gcm::aes::Aes128>();
+        wiped::<Aes192>();
+        wiped::<aes_gcm::aes::Aes256>();
     }
 }

@@ -48,20 +48,22 @@ pub use self::{
     broadcast::{BroadcastId, BroadcastQueue},
     claims::MAX_META,
     config::{Cidr, Config, ConfigError},
-    counters::Counters,
+    counters::{Counters, Gauges, MAX_UNDECRYPTABLE, Undecryptable},
     delegate::{Delegate, Outcome, Room},
     keyring::{KeyError, Keyring, SealError},
     member::{Member, MemberEvent, State, Versions},
     membership::{Event, Membership},
     message::Row,
     packet::Security,
+    probe::MAX_RELAYS,
     push_pull::{MergeRefusal, push_pull_interval},
     requests::{JoinReport, RequestId},
     suspicion::{Suspicion, grace, suspicion_timeout},
-    talk::StreamFault,
+    talk::{MAX_ACCEPTED, MAX_INBOUND, MAX_OUTBOUND, StreamFault},
 };
 use self::{
     message::{Accusation, Ack, Alive, IndirectPing, MessageType, Nack, Ping},
+    packet::PacketError,
     probe::Probes,
     requests::Requests,
     roster::Roster,
@@ -124,6 +126,8 @@ pub struct Memberlist {
     talks: BTreeMap<StreamId, Talk>,
     requests: Requests,
     counters: Counters,
+    /// Bytes on the wire of the state last sent in a push/pull.
+    state_bytes: usize,
 }
 
 impl Memberlist {
@@ -155,6 +159,7 @@ impl Memberlist {
             talks: BTreeMap::new(),
             requests: Requests::default(),
             counters: Counters::default(),
+            state_bytes: 0,
             config,
         };
         list.announce(now, d);
@@ -228,6 +233,19 @@ impl Memberlist {
         &self.counters
     }
 
+    /// What is held now.
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
+            members: self.roster.len(),
+            broadcasts: self.broadcasts.len(),
+            streams: self.streams_accepted(),
+            stream_bytes_in: self.stream_bytes_in(),
+            stream_bytes_out: self.stream_bytes_out(),
+            relays: self.probes.relays(),
+            state_bytes: self.state_bytes,
+        }
+    }
+
     /// Broadcasts waiting in the membership queue.
     pub fn queued(&self) -> usize {
         self.broadcasts.len()
@@ -243,6 +261,9 @@ impl Memberlist {
     /// # Errors
     /// If the key is not 16, 24 or 32 bytes, or the node runs without encryption.
     pub fn add_key(&mut self, key: &[u8]) -> Result<(), KeyError> {
+        if self.security.keyring.is_empty() {
+            return Err(KeyError::Plain);
+        }
         Arc::make_mut(&mut self.security).keyring.add(key)
     }
 
@@ -289,7 +310,12 @@ impl Memberlist {
         packet::open(&security, bytes, &mut |leaf| {
             let result = match leaf {
                 Ok((kind, body)) => self.dispatch(now, from, kind, body, d),
-                Err(error) => Err(error.reason()),
+                Err(error) => {
+                    if let PacketError::Seal(_) = error {
+                        self.counters.undecryptable.count(from.ip());
+                    }
+                    Err(error.reason())
+                }
             };
             if let Err(reason) = result {
                 self.counters.drop(reason);

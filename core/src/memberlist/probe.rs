@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Pings this node sends for others at one time.
-const MAX_RELAYS: usize = 1024;
+pub const MAX_RELAYS: usize = 1024;
 /// From these protocol versions on a node answers pings by stream, and says when it got no answer.
 const STREAM_PING_FROM: u8 = 3;
 const NACK_FROM: u8 = 4;
@@ -58,6 +58,11 @@ impl Probes {
     fn next_seq(&mut self) -> u32 {
         self.seq = self.seq.wrapping_add(1);
         self.seq
+    }
+
+    /// Pings sent for others and not yet answered.
+    pub(super) fn relays(&self) -> usize {
+        self.relays.len()
     }
 }
 

@@ -13,10 +13,14 @@ use crate::{
 };
 
 /// Streams accepted and served at one time; further ones are dropped at once.
-const MAX_ACCEPTED: usize = 512;
+pub const MAX_ACCEPTED: usize = 512;
 
 /// Bytes that all open streams together may have brought; the stream that brings more is dropped.
-const MAX_INBOUND: usize = 256 << 20;
+pub const MAX_INBOUND: usize = 256 << 20;
+
+/// Bytes that may wait to be sent on all streams together for a push/pull to be answered still: each answer is a
+/// whole state, which a peer that does not read leaves here until the deadline.
+pub const MAX_OUTBOUND: usize = 256 << 20;
 
 /// Why an exchange over a stream did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,14 +123,25 @@ impl Memberlist {
     }
 
     fn received(&mut self, now: Instant, id: StreamId, bytes: &[u8], d: &mut impl Delegate) {
-        let held: usize = self.talks.values().map(|talk| talk.decoder.received()).sum();
-        if held.saturating_add(bytes.len()) > MAX_INBOUND {
+        if self.stream_bytes_in().saturating_add(bytes.len()) > MAX_INBOUND {
             self.counters.drop("stream: too many bytes of all streams together");
             return self.break_off(now, id, StreamFault::Overloaded, d);
         }
         let Some(talk) = self.talks.get_mut(&id) else { return };
         let result = talk.decoder.receive(&self.security, bytes);
         self.decoded(now, id, result, d);
+    }
+
+    pub(super) fn streams_accepted(&self) -> usize {
+        self.talks.keys().filter(|id| id.0 % 2 == 1).count()
+    }
+
+    pub(super) fn stream_bytes_in(&self) -> usize {
+        self.talks.values().map(|talk| talk.decoder.received()).sum()
+    }
+
+    pub(super) fn stream_bytes_out(&self) -> usize {
+        self.talks.values().map(|talk| talk.lane.unsent()).sum()
     }
 
     fn break_off(&mut self, now: Instant, id: StreamId, fault: StreamFault, d: &mut impl Delegate) {
@@ -149,8 +164,7 @@ impl Memberlist {
     }
 
     fn accept(&mut self, now: Instant, id: StreamId, from: SocketAddr) {
-        let serving = self.talks.keys().filter(|id| id.0 % 2 == 1).count();
-        if serving >= MAX_ACCEPTED {
+        if self.streams_accepted() >= MAX_ACCEPTED {
             self.counters.drop("stream: too many at once");
             return self.out.refuse(id);
         }
@@ -173,11 +187,11 @@ impl Memberlist {
             Role::Sync { join, .. } => {
                 let join = join.is_some();
                 self.timers.set(Timer::Talk(id), now + self.config.stream_timeout);
-                self.state_message(now, join, d)
+                return self.write_state(now, id, join, true, d);
             }
             Role::Ping { seq, target } => {
                 let (seq, target) = (*seq, target.clone());
-                encoded(|out| self.ping(seq, &target).encode(out)).into()
+                encoded(|out| self.ping(seq, &target).encode(out))
             }
             Role::Deliver { sealed, .. } => {
                 talk.lane.write(&mut self.out, sealed.clone());
@@ -188,11 +202,19 @@ impl Memberlist {
         self.write(id, &message, true);
     }
 
-    fn write(&mut self, id: StreamId, message: &[u8], dialling: bool) {
+    /// Returns how many bytes that are on the wire.
+    fn write(&mut self, id: StreamId, message: &[u8], dialling: bool) -> usize {
         let bytes = stream::seal_stream(&self.security, message, dialling, &mut self.rng);
+        let len = bytes.len();
         if let Some(talk) = self.talks.get_mut(&id) {
             talk.lane.write(&mut self.out, bytes);
         }
+        len
+    }
+
+    fn write_state(&mut self, now: Instant, id: StreamId, join: bool, dialling: bool, d: &mut impl Delegate) {
+        let message = self.state_message(now, join, d);
+        self.state_bytes = self.write(id, &message, dialling);
     }
 
     fn sent(&mut self, now: Instant, id: StreamId, count: usize, d: &mut impl Delegate) {
@@ -261,6 +283,9 @@ impl Memberlist {
         self.counters.drop(error.reason());
         let Some(talk) = self.talks.get_mut(&id) else { return };
         if let Some(peer) = talk.peer {
+            if let StreamError::Seal(_) | StreamError::Sealed | StreamError::Unsealed = error {
+                self.counters.undecryptable.count(peer.ip());
+            }
             d.rejected(now, peer, error.reason());
         }
         let serving = matches!(talk.role, Role::Serve);
@@ -302,8 +327,11 @@ impl Memberlist {
 
     /// The own state goes out before the peer's is judged, so that the dialler always gets an answer.
     fn serve_push_pull(&mut self, now: Instant, id: StreamId, state: &PushPull, d: &mut impl Delegate) {
-        let reply = self.state_message(now, state.join, d);
-        self.write(id, &reply, false);
+        if self.stream_bytes_out() >= MAX_OUTBOUND {
+            self.counters.drop("push/pull: too many answers not yet read");
+            return self.hang_up(id);
+        }
+        self.write_state(now, id, state.join, false, d);
         self.timers.set(Timer::Talk(id), now + self.config.stream_timeout);
         if let Err(refusal) = self.merge(now, state, state.join, d) {
             self.counters.drop("push/pull: refused");

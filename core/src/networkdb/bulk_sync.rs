@@ -103,7 +103,7 @@ pub(super) struct Question {
     since: Instant,
     /// The asker's table clock.
     time: u64,
-    asked: Vec<Name>,
+    pub(super) asked: Vec<Name>,
 }
 
 /// Nodes a join asks at one time.
@@ -367,13 +367,15 @@ impl Tables {
     }
 
     /// A node can ask before the news of it has come: its answer waits for that news.
-    fn answer_later(&mut self, now: Instant, peer: Name, question: Question) {
+    fn answer_later(&mut self, now: Instant, peer: Name, mut question: Question) {
         let oldest = now.before(self.config.bulk_sync_timeout);
         self.unanswered.retain(|_, question| question.since >= oldest);
         if self.unanswered.len() >= self.config.limits.syncs {
             self.counters.syncs_dropped += 1;
             return;
         }
+        // Who is not known yet is not to fill the memory with names.
+        question.asked.retain(|network| self.networks.own(network).is_some());
         self.unanswered.insert(peer, question);
     }
 

@@ -5,6 +5,7 @@
 
 mod bulk_sync;
 mod config;
+mod digest;
 mod drain;
 mod entries;
 mod error;
@@ -34,6 +35,7 @@ use std::{
 use bytes::Bytes;
 
 pub use config::{Config, DEFAULT_PORT, Limits};
+pub use digest::{TableDigest, digests};
 pub use error::{EntryError, JoinError, NetworkError};
 pub use network::Attachment;
 pub use node::{Node, Standing};
@@ -282,6 +284,7 @@ impl NetworkDb {
             keys: self.keys_installed(),
             health: self.list.health(),
             membership: self.list.counters().clone(),
+            membership_gauges: self.list.gauges(),
             ..self.tables.stats()
         }
     }

@@ -20,10 +20,9 @@ impl<K> Default for EventQueue<K> {
 }
 
 impl<K: Eq + Hash + Clone> EventQueue<K> {
-    /// Queues an event about `key` of this time. An older one about it goes, a later one stays beside it.
+    /// Queues an event about `key` of this time. Older ones about it go, later ones stay beside it.
     pub(super) fn push(&mut self, key: K, time: u64, bytes: Bytes) -> BroadcastId {
-        let later = self.queue.get(&key).is_some_and(|queued| time_of(queued) > time);
-        self.queue.push((!later).then_some(key), bytes)
+        self.queue.push_over(Some(key), bytes, |queued| time_of(queued) <= time)
     }
 
     /// Queues an event that replaces none.
@@ -75,4 +74,20 @@ impl<K: Eq + Hash + Clone> EventQueue<K> {
 /// All events have their time in the same field.
 fn time_of(bytes: &[u8]) -> u64 {
     Gossip::decode(bytes).and_then(|gossip| NetworkEvent::decode(gossip.data)).map_or(0, |event| event.time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networkdb::message::{Encode, JOIN, Kind, wrap};
+
+    #[test]
+    fn an_event_replaces_all_that_are_not_later() {
+        let mut queue = EventQueue::default();
+        for (time, waiting) in [(5, 1), (3, 2), (4, 2), (9, 1)] {
+            let event = NetworkEvent { kind: JOIN, time, node: b"node", network: b"network" };
+            queue.push("key", time, wrap(Kind::NetworkEvent, &event.to_bytes()).into());
+            assert_eq!(queue.len(), waiting, "after {time}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::{
     },
     network::Attachment,
     node::Standing,
-    rows::{Draft, Place, RowState, SECOND, nanos},
+    rows::{Draft, Entry, Place, RowState, SECOND, nanos},
     tables::{After, Context, Tables, Todo},
 };
 use crate::{Name, machine::Instant, wire::protobuf::Malformed};
@@ -198,17 +198,23 @@ impl Tables {
             }
             return;
         }
-        if known.is_none() && self.rows_full(event) {
+        if self.rows_full(event, known) {
             self.counters.rows_dropped += 1;
             return;
         }
         self.store_event(event, data, context);
     }
 
-    fn rows_full(&self, event: &TableEvent<'_>) -> bool {
-        let more = event.network.len() + event.table.len() + event.key.len() + event.value.len();
+    /// Whether an event makes more of the rows than there may be. One that makes a row no longer is always taken.
+    fn rows_full(&self, event: &TableEvent<'_>, known: Option<&Entry>) -> bool {
+        let names = event.network.len() + event.table.len() + event.key.len();
+        let more = match known {
+            Some(known) => event.value.len().saturating_sub(known.value().len()),
+            None => names + event.value.len(),
+        };
         let limits = &self.config.limits;
-        self.rows.len() >= limits.rows || self.rows.bytes() + more > limits.row_bytes
+        let too_many = known.is_none() && self.rows.len() >= limits.rows;
+        too_many || (more > 0 && self.rows.bytes() + more > limits.row_bytes)
     }
 
     fn store_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {

@@ -127,6 +127,8 @@ impl Tables {
             relay_queue: owns().map(|own| own.relay.len()).sum(),
             syncs: self.syncs.len(),
             watchers: self.watchers.len(),
+            events: self.news.len(),
+            unanswered: self.unanswered.len(),
             watch_queue: self.watchers.queued(),
             watchers_lagged: self.watchers.lagged,
             ..Stats::default()

@@ -92,6 +92,10 @@ pub struct Stats {
     pub syncs: usize,
     /// Watchers.
     pub watchers: usize,
+    /// Events the user has not taken.
+    pub events: usize,
+    /// Nodes whose question for a bulk sync waits for the news of them.
+    pub unanswered: usize,
     /// Changes queued for watchers.
     pub watch_queue: usize,
     /// Times a watcher lagged behind and started over.
@@ -102,4 +106,6 @@ pub struct Stats {
     pub health: u32,
     /// What memberlist counts: packets, probes, and input dropped by reason.
     pub membership: memberlist::Counters,
+    /// What memberlist holds.
+    pub membership_gauges: memberlist::Gauges,
 }

@@ -9,7 +9,7 @@ use networkdb_core::{
 };
 use serde_json::{Value, json};
 
-use crate::{bytes, files, text};
+use crate::{bytes, files, shape, text};
 
 /// Decodes and writes again.
 pub(crate) fn reencode(message: &str, bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
@@ -33,6 +33,67 @@ pub(crate) fn reencode(message: &str, bytes: &[u8]) -> Result<Vec<u8>, Malformed
         }
         other => panic!("unknown message {other}"),
     })
+}
+
+/// The name of a message in the vectors.
+fn message_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::NetworkEvent => "NetworkEvent",
+        Kind::TableEvent => "TableEvent",
+        Kind::PushPull => "NetworkPushPull",
+        Kind::BulkSync => "BulkSyncMessage",
+        Kind::Compound => "CompoundMessage",
+        Kind::NodeEvent => "NodeEvent",
+    }
+}
+
+/// A captured message and all inside it: its fields, and its bytes again. Returns how many messages there were.
+pub(crate) fn check_gossip(recorded: &Value, bytes: &[u8]) -> usize {
+    assert_eq!(hex::encode(bytes), text(recorded, "hex"));
+    let gossip = Gossip::decode(bytes).unwrap();
+    let kind = Kind::from_wire(gossip.kind).unwrap();
+    let name = message_name(kind);
+    assert_eq!(json!(gossip.kind), recorded["message_type"]);
+    assert_eq!(wrap(kind, gossip.data), bytes, "encoded again");
+    assert_eq!(reencode(name, gossip.data).unwrap(), gossip.data, "encoded again");
+    let inside = match kind {
+        Kind::BulkSync => {
+            let payload = BulkSync::decode(gossip.data).unwrap().payload;
+            check_gossip(&recorded["fields"]["payload"], payload)
+        }
+        Kind::Compound => {
+            let (ours, theirs) = (parts(gossip.data).unwrap(), recorded["parts"].as_array().unwrap());
+            let ours: Vec<_> = ours.collect();
+            assert_eq!(ours.len(), theirs.len());
+            return 1 + theirs
+                .iter()
+                .zip(ours)
+                .map(|(theirs, ours)| check_gossip(theirs, ours))
+                .sum::<usize>();
+        }
+        _ => 0,
+    };
+    let mut ours = fields(name, gossip.data);
+    ours.as_object_mut().unwrap().remove("payload_hex");
+    let mut theirs = recorded["fields"].clone();
+    theirs.as_object_mut().unwrap().remove("payload");
+    assert_eq!(captured(&ours), captured(&theirs));
+    1 + inside
+}
+
+/// Fields as both show them: numbers as text, flags as numbers, what is zero left out.
+fn captured(value: &Value) -> Value {
+    let zero = [json!("0"), json!(""), json!([])];
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), captured(value)));
+            Value::Object(fields.filter(|(_, value)| !zero.contains(value)).collect())
+        }
+        Value::Array(items) => items.iter().map(captured).collect(),
+        Value::Bool(flag) => json!(u8::from(*flag).to_string()),
+        Value::Number(number) => json!(number.to_string()),
+        other => other.clone(),
+    }
 }
 
 fn utf8(bytes: &[u8]) -> String {
@@ -87,7 +148,9 @@ fn normal(mut value: Value) -> Value {
 fn messages() {
     let mut count = 0;
     for (_, file) in files(&["messages"]) {
+        shape(&file, "module vectors");
         for vector in file["vectors"].as_array().unwrap() {
+            shape(vector, "name type message fields payload_hex gossip_hex");
             let (name, message, payload) =
                 (text(vector, "name"), text(vector, "message"), bytes(vector, "payload_hex"));
             let kind = Kind::from_wire(vector["type"].as_i64().unwrap() as i32).unwrap();
@@ -118,7 +181,9 @@ fn messages() {
 fn decoder() {
     let mut count = 0;
     for (_, file) in files(&["decode"]) {
+        shape(&file, "module vectors");
         for vector in file["vectors"].as_array().unwrap() {
+            shape(vector, "name message hex ok reencoded_hex? error?");
             let read = reencode(text(vector, "message"), &bytes(vector, "hex"));
             assert_eq!(read.is_ok(), vector["ok"].as_bool().unwrap(), "{}: {read:?}", text(vector, "name"));
             if let Ok(again) = read {
@@ -135,7 +200,9 @@ fn decoder() {
 fn records_of_the_agent_are_walked_without_loss() {
     let mut count = 0;
     for (_, file) in files(&["agent-records"]) {
+        shape(&file, "module vectors");
         for vector in file["vectors"].as_array().unwrap() {
+            shape(vector, "name message fields hex");
             let record = bytes(vector, "hex");
             let (mut reader, mut out) = (Reader::new(&record), Vec::new());
             while let Some((number, value)) = reader.field().unwrap() {

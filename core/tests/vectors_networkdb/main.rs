@@ -2,8 +2,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod captures;
-mod deviations;
 mod formats;
+mod model;
+mod ours;
+mod random;
+mod recorded;
+mod rules;
 mod scenarios;
 
 use std::{fs, path::PathBuf};
@@ -38,6 +42,17 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 
 fn bytes(value: &Value, field: &str) -> Vec<u8> {
     hex::decode(text(value, field)).unwrap()
+}
+
+/// An object has these fields and no others; those with a `?` may be missing.
+pub(crate) fn shape(value: &Value, fields: &str) {
+    let known = |name: &String| fields.split(' ').any(|field| field.trim_end_matches('?') == name);
+    let object = value.as_object().unwrap_or_else(|| panic!("no object: {value}"));
+    let unknown: Vec<_> = object.keys().filter(|name| !known(name)).collect();
+    assert!(unknown.is_empty(), "unknown fields {unknown:?}");
+    for field in fields.split(' ').filter(|field| !field.ends_with('?')) {
+        assert!(object.contains_key(field), "no field {field}");
+    }
 }
 
 #[test]

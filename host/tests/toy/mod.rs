@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -214,7 +214,11 @@ impl Node {
 }
 
 pub(crate) fn start() -> Node {
-    let sockets = Sockets::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+    start_at(Ipv4Addr::LOCALHOST.into())
+}
+
+pub(crate) fn start_at(ip: IpAddr) -> Node {
+    let sockets = Sockets::bind(SocketAddr::new(ip, 0)).expect("a free port");
     let addr = sockets.local_addr();
     let host = Host::start::<io::Error>(sockets, |_| Ok(Toy::new())).expect("inside a runtime");
     Node { addr, host }

@@ -209,11 +209,16 @@ fn only_a_later_time_ends_a_wait_and_an_answer_is_later_than_its_request() {
 fn a_node_that_asks_before_the_news_of_it_has_come_is_answered_when_it_has() {
     let mut tables = tables(|_| {});
     tables.todo.clear();
-    let networks = [&b"net"[..]].into_iter();
+    let networks = [&b"net"[..], b"a network that nobody knows"].into_iter();
     let asks =
         BulkSync { time: 9, unsolicited: true, node: b"d", networks: Repeated::default(), payload: &[8, 5] };
     tables.message(NOW, &wrap(Kind::BulkSync, &asks.write(networks)));
     assert!(tables.todo.is_empty());
+    assert_eq!(
+        tables.unanswered[b"d".as_slice()].asked,
+        [Name::from("net")],
+        "others would only take up room"
+    );
     tables.member(NOW, &MemberEvent::Joined(member("d", 4, &[])));
     let [Todo::Reliable(to, bytes)] = tables.todo.make_contiguous() else { panic!("one answer") };
     assert_eq!(to[0].0, member("d", 4, &[]).addr);
