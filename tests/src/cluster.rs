@@ -72,6 +72,13 @@ impl Cluster {
         if let Some(other) = self.running().find(|other| *other != at) {
             peer.join(&self.peers[other]);
         }
+        // Go nodes never answer a bulk sync of a node they have not heard of; ours do once they have.
+        for asked in self.running().map(|other| &self.peers[other]).filter(|other| other.kind().is_go()) {
+            eventually(AGREE, format_args!("{} sees {}", asked.name(), peer.name()), || {
+                let alive = asked.alive();
+                if alive.iter().any(|name| name == peer.name()) { Ok(()) } else { Err(alive) }
+            });
+        }
         peer.ask("network_join", json!({ "network": NETWORK }));
     }
 

@@ -26,6 +26,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether the node is one of the Go packages.
+    pub(crate) fn is_go(self) -> bool {
+        !matches!(self, Self::Ours | Self::OurMemberlist)
+    }
+
     /// How a row is written again that was deleted a moment ago: 28.5.2 counts it as existing, and revives it.
     pub fn write_again(self) -> &'static str {
         if self == Self::Go28 { "update" } else { "create" }
