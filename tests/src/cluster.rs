@@ -125,9 +125,16 @@ impl Cluster {
         self.ended(at);
     }
 
-    /// Sends a node away.
+    /// Sends a node away by its command.
     pub fn send_away(&mut self, at: usize) {
         self.peers[at].leave();
+        self.ended(at);
+        self.rows.leave(at);
+    }
+
+    /// Sends a node of ours away by SIGTERM.
+    pub fn terminate(&mut self, at: usize) {
+        self.peers[at].terminate();
         self.ended(at);
         self.rows.leave(at);
     }
@@ -201,6 +208,13 @@ impl Cluster {
 
     fn right(&self, at: usize, wanted: &Table) -> Result<(), String> {
         difference(&self.peers[at].rows(), wanted).map_or(Ok(()), Err)
+    }
+
+    /// Those of the running nodes, by position, that saw this one fail.
+    pub fn saw_fail(&self, at: usize) -> Vec<usize> {
+        let gone = self.peers[at].name();
+        let saw = |peer: &Peer| !peer.log_like(|line| peer.kind().tells_of_a_failure(line, gone)).is_empty();
+        self.running().filter(|other| saw(&self.peers[*other])).collect()
     }
 
     /// What must hold at the end of each test: the tables are right now, no node was seen to go but those that did,

@@ -26,6 +26,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether a line of the log says that this member has failed.
+    pub(crate) fn tells_of_a_failure(self, line: &str, name: &str) -> bool {
+        match self {
+            Self::Ours => line.contains(&format!("node has failed name={name} ")),
+            _ => line.contains(&format!("Node {name}/")) && line.contains(", added to failed nodes list"),
+        }
+    }
+
     /// Whether the node is one of the Go packages.
     pub(crate) fn is_go(self) -> bool {
         !matches!(self, Self::Ours | Self::OurMemberlist)

@@ -233,9 +233,19 @@ impl Peer {
         process.kill();
     }
 
-    /// Says goodbye to the cluster and ends with status 0.
+    /// Told to leave, it says goodbye to the cluster and ends with status 0.
     pub fn leave(&mut self) {
         self.ask("leave", json!({}));
+        self.ends();
+    }
+
+    /// SIGTERM: it says goodbye to the cluster and ends with status 0.
+    pub fn terminate(&mut self) {
+        self.running.as_ref().expect("it runs").0.terminate();
+        self.ends();
+    }
+
+    fn ends(&mut self) {
         let (mut process, _) = self.running.take().expect("it runs");
         let status = process.wait(ANSWER);
         assert!(status.success(), "{} ended with {status}", self.name());

@@ -31,6 +31,7 @@ fn killed_and_back(case: &Case, victim: usize) {
     // Some 6 s: a probe that fails and the suspicion after it, both memberlist's for a LAN.
     cluster.assembled();
     cluster.agrees();
+    assert_eq!(cluster.saw_fail(victim), [0, survivor]);
     assert_eq!(hidden_rows(&cluster, 0), 5, "rows of the failed node are kept, hidden");
 
     cluster.bring_back(victim);

@@ -12,13 +12,14 @@ fn four_with_rows(case: &Case) -> Cluster {
     cluster
 }
 
-/// Two nodes go, one of ours and a Go node; the others go on.
-fn two_go(case: &Case, go: impl Fn(&mut Cluster, usize)) {
+/// Some go, one after the other; nobody takes that for a failure, and the others go on.
+fn some_go(case: &Case, leavers: &[usize], go: impl Fn(&mut Cluster, usize)) {
     let mut cluster = four_with_rows(case);
-    for leaver in [2, 3] {
-        go(&mut cluster, leaver);
+    for leaver in leavers {
+        go(&mut cluster, *leaver);
         cluster.assembled();
         cluster.agrees();
+        assert!(cluster.saw_fail(*leaver).is_empty(), "{:?} saw {leaver} fail", cluster.saw_fail(*leaver));
     }
     cluster.write_on_all("after", 5);
     cluster.agrees();
@@ -27,10 +28,15 @@ fn two_go(case: &Case, go: impl Fn(&mut Cluster, usize)) {
 
 #[test]
 fn a_node_that_leaves_a_network_takes_its_rows_along_and_stays_in_the_cluster() {
-    each(matrix(), |case| two_go(&case, Cluster::leave_network));
+    each(matrix(), |case| some_go(&case, &[2, 3], Cluster::leave_network));
 }
 
 #[test]
 fn a_node_that_leaves_the_cluster_takes_its_rows_along_at_once() {
-    each(matrix(), |case| two_go(&case, Cluster::send_away));
+    each(matrix(), |case| some_go(&case, &[2, 3], Cluster::send_away));
+}
+
+#[test]
+fn an_agent_ended_by_sigterm_says_goodbye() {
+    each(matrix(), |case| some_go(&case, &[2, 0], Cluster::terminate));
 }
