@@ -63,3 +63,36 @@ pub(crate) fn difference(held: &Table, wanted: &Table) -> Option<String> {
 pub(crate) fn pattern(row: u32, size: u32) -> Vec<u8> {
     (0..size).map(|byte| row.wrapping_mul(31).wrapping_add(byte).to_le_bytes()[0]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(rows: &Rows, holder: usize, life: usize) -> Table {
+        rows.held_by(holder, life, |owner| ["a", "b"].get(owner).copied())
+    }
+
+    #[test]
+    fn another_value_owner_or_row_is_a_difference() {
+        let mut rows = Rows::default();
+        rows.put("k", b"v", 0, 0);
+        let right = held(&rows, 1, 0);
+        assert_eq!(difference(&right, &right), None);
+        for (key, value, owner) in [("k", "00", "a"), ("k", "76", "b"), ("more", "76", "a")] {
+            let mut wrong = right.clone();
+            wrong.insert(key.to_owned(), (value.to_owned(), owner.to_owned()));
+            assert!(difference(&wrong, &right).is_some(), "{key} {value} {owner}");
+            assert!(difference(&right, &wrong).is_some(), "{key} {value} {owner}");
+        }
+    }
+
+    #[test]
+    fn rows_of_a_former_life_are_held_by_others_and_those_of_nodes_that_are_gone_by_nobody() {
+        let mut rows = Rows::default();
+        rows.put("before", b"v", 0, 0);
+        rows.put("after", b"v", 0, 1);
+        rows.put("gone", b"v", 2, 0);
+        assert_eq!(held(&rows, 0, 1).into_keys().collect::<Vec<_>>(), ["after"]);
+        assert_eq!(held(&rows, 1, 0).into_keys().collect::<Vec<_>>(), ["after", "before"]);
+    }
+}
