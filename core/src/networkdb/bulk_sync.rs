@@ -250,6 +250,16 @@ impl Tables {
             return;
         }
         self.unanswered.insert(peer, (now, asked));
+        if self.timers.get(&Timer::Askers).is_none() {
+            self.timers.set(Timer::Askers, now + self.config.asker_delay);
+        }
+    }
+
+    /// Gossip can miss a node. Whoever is asked by one it still has not heard of gets the news from another member.
+    pub(super) fn look_for_askers(&mut self) {
+        if !self.unanswered.is_empty() {
+            self.todo.push_back(Todo::PushPull);
+        }
     }
 
     /// The news of a node has come.

@@ -316,6 +316,10 @@ impl NetworkDb {
                 list.send_best_effort(&to, &bytes);
                 return;
             }
+            Todo::PushPull => {
+                list.push_pull_now(now);
+                return;
+            }
             Todo::Join(seeds, purpose) => (list.join(now, seeds, tables), purpose),
             Todo::Leave(purpose) => {
                 let timeout: Duration = tables.leave_timeout();

@@ -35,6 +35,8 @@ pub(super) enum Todo {
     Join(Vec<Endpoint>, Purpose),
     /// Say goodbye.
     Leave(Purpose),
+    /// Exchange state with a member.
+    PushPull,
     /// One packet.
     BestEffort(Name, Vec<u8>),
     /// One message on a stream.
@@ -87,6 +89,7 @@ pub(super) enum Timer {
     ReapNodes,
     Reconnect,
     Rejoin,
+    Askers,
     NodeEvents,
     Sync(u64),
 }
@@ -341,6 +344,10 @@ impl Tables {
                 Timer::Rejoin => {
                     self.check_bootstrap();
                     self.config.rejoin_interval
+                }
+                Timer::Askers => {
+                    self.look_for_askers();
+                    continue;
                 }
                 Timer::NodeEvents => continue,
                 Timer::Sync(id) => {
