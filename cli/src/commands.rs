@@ -106,9 +106,12 @@ fn elements(answer: &Value, field: &str) -> Vec<Value> {
 
 /// Prints changes until interrupted, until nobody reads them, or until the agent ends.
 async fn watch(client: &mut Client, printer: &mut Printer) -> Result<(), Failure> {
+    // One for all lines: a new one would not know of what came while a line was printed.
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
     loop {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => {
+            interrupted = &mut interrupt => {
                 return interrupted.map_err(|error| Failure::agent(format!("cannot wait for ctrl-c: {error}")));
             }
             line = client.line() => match line? {

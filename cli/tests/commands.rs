@@ -220,6 +220,22 @@ fn a_watch_ends_at_ctrl_c() {
 }
 
 #[test]
+fn a_ctrl_c_while_a_watch_prints_is_not_lost() {
+    let (a, b) = pair();
+    let mut watch = b.command(&["--output", "json", "watch"]).stdout(Stdio::piped()).spawn().expect("runs");
+    let mut stdout = BufReader::new(watch.stdout.take().expect("its output"));
+    a.ok(&["table", "put", "net", "t", "k", "v"]);
+    stdout.read_line(&mut String::new()).expect("the first change");
+    // More than a pipe takes: it hangs in a line until somebody reads on.
+    a.ok(&["table", "load", "net", "t", "--count", "2000", "--size", "500", "--prefix", "r"]);
+    b.until(&["table", "digest", "net", "t"], |digest| digest[0]["count"] == 2001);
+    agents::kill("INT", watch.id());
+    let rest = std::thread::spawn(move || stdout.read_to_end(&mut Vec::new()));
+    assert_eq!(wait(&mut watch), Some(0));
+    rest.join().expect("read").expect("what was on the way");
+}
+
+#[test]
 fn the_socket_is_for_its_owner_only_and_goes_with_the_agent() {
     let agent = alone();
     let mode = fs::metadata(&agent.socket).expect("the socket").permissions().mode();

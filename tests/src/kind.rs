@@ -26,19 +26,40 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether the node is one of the Go packages.
-    pub fn is_go(self) -> bool {
-        !matches!(self, Self::Ours | Self::OurMemberlist)
+    /// Whether a line of the log says that this member has failed.
+    pub(crate) fn tells_of_a_failure(self, line: &str, name: &str) -> bool {
+        match self {
+            Self::Ours => line.contains(&format!("node has failed name={name} ")),
+            _ => line.contains(&format!("Node {name}/")) && line.contains(", added to failed nodes list"),
+        }
     }
 
-    /// Whether the rows of a failed node are kept, hidden, until it returns; else they are dropped.
-    pub fn hides_rows(self) -> bool {
-        matches!(self, Self::Go2 | Self::Ours)
+    /// Whether the node is one of the Go packages.
+    pub(crate) fn is_go(self) -> bool {
+        !matches!(self, Self::Ours | Self::OurMemberlist)
     }
 
     /// How a row is written again that was deleted a moment ago: 28.5.2 counts it as existing, and revives it.
     pub fn write_again(self) -> &'static str {
         if self == Self::Go28 { "update" } else { "create" }
+    }
+
+    /// Whether a line of the log says that a peer did not answer a bulk sync.
+    pub(crate) fn tells_of_a_slow_sync(self, line: &str) -> bool {
+        match self {
+            Self::Ours => line.contains("a node did not send its rows in time"),
+            _ => line.contains("Bulk sync to node ") && line.contains(" timed out"),
+        }
+    }
+
+    /// Whether a line of the log says that this member has failed or left.
+    pub(crate) fn tells_of_the_end(self, line: &str, name: &str) -> bool {
+        match self {
+            Self::Ours => {
+                ["failed", "left"].iter().any(|end| line.contains(&format!("node has {end} name={name} ")))
+            }
+            _ => line.contains(&format!("Node {name}/")) && line.contains(", left gossip cluster"),
+        }
     }
 
     /// A short name, to build names of nodes from.

@@ -7,6 +7,7 @@
 //! | `process` | a child whose output is always read, and that never outlives its owner |
 //! | `lines` | requests and replies, one JSON object a line |
 //! | `peer` | one node: start, ask, kill, start again |
+//! | `rows` | the rows that were written, and which of them each node must hold |
 //! | `cluster` | several nodes in one network, and what must hold for all of them |
 //! | `wait` | waiting for a condition, and many cases at once |
 
@@ -18,6 +19,7 @@ mod lines;
 mod peer;
 mod ports;
 mod process;
+mod rows;
 mod wait;
 
 pub use cluster::{Cluster, NETWORK, TABLE};
@@ -25,4 +27,5 @@ pub use kind::Kind;
 pub use peer::{Peer, Spec};
 pub use ports::free_addr;
 pub use process::Process;
+pub use rows::Table;
 pub use wait::{Case, each, eventually, keys, matrix};

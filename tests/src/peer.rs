@@ -12,6 +12,7 @@ use crate::{
     lines::Lines,
     ports::free_addr,
     process::{Log, Process},
+    rows::Table,
     wait::eventually,
 };
 
@@ -193,6 +194,13 @@ impl Peer {
         (answer["count"].as_u64().expect("a count"), answer["sha256"].to_string())
     }
 
+    /// The live rows of the usual table.
+    pub fn rows(&self) -> Table {
+        let answer = self.ask("list", json!({ "network": NETWORK, "table": TABLE }));
+        let rows = answer["rows"].as_array().expect("rows").iter();
+        rows.map(|row| (text(&row["key"]), (text(&row["value_hex"]), text(&row["owner"])))).collect()
+    }
+
     /// Names of the members that are alive, as this node sees them, sorted.
     pub fn alive(&self) -> Vec<String> {
         let answer = self.ask("members", json!({}));
@@ -225,17 +233,27 @@ impl Peer {
         process.kill();
     }
 
-    /// Says goodbye to the cluster and ends with status 0.
+    /// Told to leave, it says goodbye to the cluster and ends with status 0.
     pub fn leave(&mut self) {
         self.ask("leave", json!({}));
+        self.ends();
+    }
+
+    /// SIGTERM: it says goodbye to the cluster and ends with status 0.
+    pub fn terminate(&mut self) {
+        self.running.as_ref().expect("it runs").0.terminate();
+        self.ends();
+    }
+
+    fn ends(&mut self) {
         let (mut process, _) = self.running.take().expect("it runs");
         let status = process.wait(ANSWER);
         assert!(status.success(), "{} ended with {status}", self.name());
     }
 
-    /// Lines of its log with this text, of all its lives.
-    pub fn log_with(&self, text: &str) -> Vec<String> {
-        self.log.lines(|lines| lines.iter().filter(|line| line.contains(text)).cloned().collect())
+    /// Lines of its log like this, of all its lives.
+    pub fn log_like(&self, like: impl Fn(&str) -> bool) -> Vec<String> {
+        self.log.lines(|lines| lines.iter().filter(|line| like(line)).cloned().collect())
     }
 
     fn tail(&self) -> String {

@@ -62,6 +62,12 @@ impl Process {
         self.ended().expect("it has ended")
     }
 
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(status.expect("kill can be started").success(), "the process runs");
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         self.end();

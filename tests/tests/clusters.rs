@@ -2,86 +2,83 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use networkdb_tests::{Case, Cluster, Kind, keys, matrix};
+use networkdb_tests::{Case, Cluster, Kind, each, keys, matrix};
 use serde_json::json;
 
-/// Rows each step writes on each node.
+/// Rows each node writes at each step.
 const STEP: usize = 5;
 
-/// Writes rows of this step on all running nodes; returns how many.
-fn write_step(cluster: &Cluster, step: usize) -> u64 {
-    for peer in cluster.running() {
-        for row in 0..STEP {
-            peer.write("create", &format!("{step}-{}-{row}", peer.name()), peer.name());
+/// Changes the key of a running cluster, node by node: each change on all nodes before the next one, writes between all.
+fn rotate(cluster: &mut Cluster, old: &str, new: &str) {
+    for (op, key) in [("key_add", new), ("key_use", new), ("key_remove", old)] {
+        for at in 0..cluster.peers.len() {
+            cluster.peers[at].ask(op, json!({ "key_hex": key }));
+            cluster.write_on_all(format_args!("{op}-{}-{at}", new.len()), STEP);
         }
+        cluster.agrees();
     }
-    (STEP * cluster.running().count()) as u64
 }
 
 #[test]
-fn keys_rotate_under_writes_and_no_row_is_lost() {
-    matrix(&[16, 24, 32], |Case { go, keys: old }| {
-        let new = hex::encode([0xa5; 32]);
-        let cluster = Cluster::start(&[Kind::Ours, go, Kind::Ours, go], &old);
-        let mut rows = write_step(&cluster, 0);
-        for (step, (op, key)) in
-            [("key_add", &new), ("key_use", &new), ("key_remove", &old[0])].into_iter().enumerate()
-        {
-            for (turn, peer) in cluster.peers.iter().enumerate() {
-                peer.ask(op, json!({ "key_hex": key }));
-                rows += write_step(&cluster, 10 * (step + 1) + turn);
-            }
-            cluster.agrees_on(rows);
-        }
+fn keys_rotate_from_16_to_24_to_32_bytes_under_writes_and_no_row_is_lost() {
+    each(vec![Kind::Go28, Kind::Go2], |go| {
+        let [first, second, third] = [16, 24, 32].map(|len| keys(len).remove(0));
+        let mut cluster = Cluster::start(&[Kind::Ours, go, Kind::Ours, go], std::slice::from_ref(&first));
+        rotate(&mut cluster, &first, &second);
+        rotate(&mut cluster, &second, &third);
         cluster.assembled();
         cluster.check();
     });
 }
 
+fn writes_are_equal_on_all(kinds: &[Kind], keys: &[String]) {
+    let mut cluster = Cluster::start(kinds, keys);
+    for step in 0..10 {
+        cluster.write_on_all(step, STEP);
+    }
+    cluster.agrees();
+    cluster.assembled();
+    cluster.check();
+}
+
 #[test]
-fn one_of_ours_lives_with_four_go_nodes_and_four_of_ours_with_one() {
-    matrix(&[32], |case| {
-        for (mostly, single) in [(case.go, Kind::Ours), (Kind::Ours, case.go)] {
-            let cluster = Cluster::start(&[mostly, mostly, single, mostly, mostly], &case.keys);
-            let rows: u64 = (0..10).map(|step| write_step(&cluster, step)).sum();
-            cluster.agrees_on(rows);
-            cluster.check();
-        }
-    });
+fn one_of_ours_agrees_with_four_go_nodes() {
+    each(matrix(), |Case { go, keys }| writes_are_equal_on_all(&[go, go, Kind::Ours, go, go], &keys));
+}
+
+#[test]
+fn four_of_ours_agree_with_one_go_node() {
+    let ours = Kind::Ours;
+    each(matrix(), |Case { go, keys }| writes_are_equal_on_all(&[ours, ours, go, ours, ours], &keys));
 }
 
 #[test]
 fn both_go_generations_and_ours_agree() {
-    let cluster = Cluster::start(&[Kind::Ours, Kind::Go28, Kind::Go2, Kind::Ours], &keys(32));
-    let rows: u64 = (0..10).map(|step| write_step(&cluster, step)).sum();
-    cluster.agrees_on(rows);
-    cluster.check();
+    let kinds = [Kind::Ours, Kind::Go28, Kind::Go2, Kind::Ours];
+    each(vec![0, 16, 24, 32], |len| writes_are_equal_on_all(&kinds, &keys(len)));
 }
 
-/// Exchanges each of the nodes for one of another kind: the new one comes first, then the old one leaves.
-fn exchange(cluster: &mut Cluster, old: &[usize], kind: Kind, step: usize) -> Vec<usize> {
-    let mut new = Vec::new();
-    for (turn, leaving) in old.iter().enumerate() {
-        new.push(cluster.add(kind));
+/// Exchanges nodes for those of another kind under writes: a new one comes, then an old one leaves.
+fn exchange(cluster: &mut Cluster, old: [usize; 3], kind: Kind) -> [usize; 3] {
+    old.map(|leaving| {
+        let new = cluster.add(kind);
         cluster.assembled();
-        write_step(cluster, step + turn);
-        cluster.send_away(*leaving);
+        cluster.write_on_all(format_args!("{new}-came"), STEP);
+        cluster.send_away(leaving);
+        cluster.write_on_all(format_args!("{leaving}-left"), STEP);
         cluster.assembled();
-    }
-    new
+        new
+    })
 }
 
 #[test]
 fn a_cluster_changes_from_go_to_rust_and_back_under_writes() {
-    matrix(&[0, 32], |case| {
+    each(matrix(), |case| {
         let mut cluster = Cluster::start(&[case.go; 3], &case.keys);
-        let rust = exchange(&mut cluster, &[0, 1, 2], Kind::Ours, 10);
-        // Those that stay own rows of the steps in which they were there.
-        let first = 3 * STEP + 2 * STEP + STEP;
-        cluster.agrees_on(first as u64);
-        let go = exchange(&mut cluster, &rust, case.go, 20);
-        assert_eq!(go.len(), 3);
-        cluster.agrees_on(first as u64);
+        let rust = exchange(&mut cluster, [0, 1, 2], Kind::Ours);
+        cluster.agrees();
+        exchange(&mut cluster, rust, case.go);
+        cluster.agrees();
         cluster.check();
     });
 }

@@ -45,20 +45,29 @@ impl Case {
     }
 }
 
-/// Both generations under what concerns packets and streams: keys, labels, compression.
+fn nobody_left(peers: &[&Peer]) {
+    for peer in peers {
+        let events = peer.events();
+        assert!(events.iter().any(|event| event["kind"] == "join"), "it tells of members: {events:?}");
+        assert!(events.iter().all(|event| event["kind"] != "leave"), "{events:?}");
+    }
+}
+
+/// Both generations under all that concerns packets and streams: keys, labels, compression.
 fn cases() -> Vec<Case> {
-    let forms = [
-        (0, "", "true"),
-        (0, "blue", "false"),
-        (16, "", "false"),
-        (24, "blue", "true"),
-        (32, "blue", "false"),
-    ];
-    let generations = [Kind::Memberlist04, Kind::Memberlist06];
-    generations
-        .into_iter()
-        .flat_map(|go| forms.map(|(key, label, compress)| Case { go, key, label, compress }))
-        .collect()
+    let mut cases = Vec::new();
+    for go in [Kind::Memberlist04, Kind::Memberlist06] {
+        for key in [0, 16, 24, 32] {
+            for label in ["", "blue"] {
+                cases.extend(["true", "false"].map(|compress| Case { go, key, label, compress }));
+            }
+        }
+    }
+    cases
+}
+
+fn cases_with(keys: &[usize]) -> Vec<Case> {
+    cases().into_iter().filter(|case| keys.contains(&case.key)).collect()
 }
 
 fn member(seen_by: &Peer, name: &str) -> Value {
@@ -84,7 +93,7 @@ fn sees_meta(peer: &Peer, other: &str, meta: &str) {
 #[test]
 fn metas_and_messages_go_both_ways_under_labels_compression_and_keys() {
     each(cases(), |case| {
-        let (ours, go) = case.pair(case.key % 16 == 0);
+        let (ours, go) = case.pair(case.label.is_empty());
         for (from, to) in [(&ours, &go), (&go, &ours)] {
             sees_meta(to, from.name(), &hex::encode(from.name().repeat(20)));
             let meta = hex::encode(format!("new meta of {}", from.name()));
@@ -98,42 +107,47 @@ fn metas_and_messages_go_both_ways_under_labels_compression_and_keys() {
                 });
             }
         }
+        nobody_left(&[&ours, &go]);
+    });
+}
+
+/// One of two goes; the other must see it as `state`.
+fn one_goes(go: impl Fn(&mut Peer) + Sync, state: &str) {
+    let sides = |case: Case| [(case.clone(), true), (case, false)];
+    each(cases_with(&[0, 32]).into_iter().flat_map(sides).collect(), |(case, ours_goes)| {
+        let (ours, other) = case.pair(true);
+        let (mut goes, stays) = if ours_goes { (ours, other) } else { (other, ours) };
+        go(&mut goes);
+        sees_state(&stays, &goes, state);
     });
 }
 
 #[test]
-fn who_leaves_is_seen_as_left_and_who_is_killed_as_dead() {
-    each(cases(), |case| {
-        for (killed, ours_goes) in [(false, false), (false, true), (true, false), (true, true)] {
-            let (ours, go) = case.pair(true);
-            let (mut goes, stays) = if ours_goes { (ours, go) } else { (go, ours) };
-            if killed {
-                goes.kill();
-            } else {
-                goes.ask("leave", json!({}));
-            }
-            sees_state(&stays, &goes, if killed { "dead" } else { "left" });
-        }
-    });
+fn who_leaves_is_seen_as_left() {
+    one_goes(|peer| drop(peer.ask("leave", json!({}))), "left");
 }
 
 #[test]
-fn keys_rotate_without_a_death() {
-    each(cases().into_iter().filter(|case| case.key > 0).collect(), |case| {
+fn who_is_killed_is_seen_as_dead() {
+    one_goes(Peer::kill, "dead");
+}
+
+#[test]
+fn keys_rotate_from_16_to_24_to_32_bytes_without_a_death() {
+    each(cases_with(&[16]), |case| {
         let (ours, go) = case.pair(true);
-        let new = hex::encode([7; 32]);
-        for (op, key) in [("key_add", &new), ("key_use", &new), ("key_remove", &keys(case.key)[0])] {
-            for peer in [&ours, &go] {
-                peer.ask(op, json!({ "key_hex": key }));
+        for (old, new) in [(16, 24), (24, 32)].map(|(old, new)| (keys(old), keys(new))) {
+            for (op, key) in [("key_add", &new), ("key_use", &new), ("key_remove", &old)] {
+                for peer in [&ours, &go] {
+                    peer.ask(op, json!({ "key_hex": key[0] }));
+                }
+            }
+            for (from, to, reliable) in [(&ours, &go, true), (&go, &ours, false)] {
+                from.ask("send", json!({ "to": to.name(), "payload_hex": new[0], "reliable": reliable }));
+                to.expect_event("a message under the new key", |event| event["payload_hex"] == new[0]);
             }
         }
-        go.ask("send", json!({ "to": ours.name(), "payload_hex": "aa", "reliable": false }));
-        ours.expect_event("a message under the new key", |event| event["payload_hex"] == "aa");
-        ours.ask("send", json!({ "to": go.name(), "payload_hex": "bb", "reliable": true }));
-        go.expect_event("a message under the new key", |event| event["payload_hex"] == "bb");
-        for peer in [&ours, &go] {
-            assert!(peer.events().iter().all(|event| event["kind"] != "leave"), "{:?}", peer.events());
-        }
+        nobody_left(&[&ours, &go]);
     });
 }
 

@@ -37,10 +37,15 @@ impl std::fmt::Display for MergeRefusal {
 }
 
 impl Memberlist {
-    /// The push/pull ticker: one random live member.
+    /// The push/pull ticker.
     pub(super) fn push_pull_tick(&mut self, now: Instant) {
         let interval = push_pull_interval(self.config.push_pull_interval, self.roster.len());
         self.timers.set(Timer::PushPull, now + interval);
+        self.push_pull_now(now);
+    }
+
+    /// Exchanges full state with one random live member, without waiting for the ticker.
+    pub fn push_pull_now(&mut self, now: Instant) {
         let local = self.config.name.clone();
         let chosen = self
             .roster

@@ -377,6 +377,16 @@ impl Tables {
         // Who is not known yet is not to fill the memory with names.
         question.asked.retain(|network| self.networks.own(network).is_some());
         self.unanswered.insert(peer, question);
+        if self.timers.get(&Timer::Askers).is_none() {
+            self.timers.set(Timer::Askers, now + self.config.asker_delay);
+        }
+    }
+
+    /// Gossip can miss a node. Whoever is asked by one it still has not heard of gets the news from another member.
+    pub(super) fn look_for_askers(&mut self) {
+        if !self.unanswered.is_empty() {
+            self.todo.push_back(Todo::PushPull);
+        }
     }
 
     /// The news of a node has come.

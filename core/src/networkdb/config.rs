@@ -36,6 +36,8 @@ pub struct Config {
     /// How long a network joined alone waits, once another of its nodes is known, before it asks for the rows. A
     /// node that has just joined asks by itself, and the oldest peers confuse two syncs at a time.
     pub catch_up_delay: Duration,
+    /// How long the news of a node that asks for a bulk sync is waited for before a member is asked for its state.
+    pub asker_delay: Duration,
     /// Time between looks at tombstones and at networks that were left.
     pub reap_interval: Duration,
     /// How long a tombstone lives.
@@ -128,6 +130,7 @@ impl Config {
             bulk_sync_timeout: Duration::from_secs(30),
             bulk_sync_part: 1 << 20,
             catch_up_delay: Duration::from_secs(1),
+            asker_delay: Duration::from_secs(1),
             reap_interval: Duration::from_secs(5),
             reap_entry,
             reap_network: reap_entry + Duration::from_secs(25),

@@ -323,6 +323,7 @@ impl NetworkDb {
                 let request = list.join(now, seeds, tables);
                 self.asked(request, purpose);
             }
+            Todo::PushPull => list.push_pull_now(now),
             Todo::Leave(purpose) => {
                 let timeout: Duration = tables.leave_timeout();
                 let request = list.leave(now, timeout, tables);

@@ -37,6 +37,8 @@ pub(super) enum Todo {
     Leave(Purpose),
     /// Gossip of nodes and networks has news.
     Hurry,
+    /// Exchange state with a member.
+    PushPull,
     /// One packet, the same to each.
     BestEffort(Vec<Name>, Vec<u8>),
     /// One message on a stream, the same to each.
@@ -92,7 +94,9 @@ pub(super) enum Timer {
     Reconnect,
     Rejoin,
     CatchUp,
+    Askers,
     NodeEvents,
+    Goodbye(RequestId),
     Sync(u64),
 }
 
@@ -303,7 +307,10 @@ impl Tables {
                 let result = if sent { Ok(report) } else { Err(super::JoinError::Unannounced(report)) };
                 self.done.push_back(Event::Joined { request, result });
             }
-            After::Leave(request) => self.todo.push_back(Todo::Leave(Purpose::Leave(request))),
+            // Who heard of it should have passed it on before memberlist tells the same: a leave is no failure.
+            After::Leave(request) => {
+                self.timers.set(Timer::Goodbye(request), now + 2 * self.config.gossip_interval)
+            }
             After::Sync(node) if sent => self.sync_after_return(now, &node),
             After::Sync(_) | After::Nothing => {}
         }
@@ -363,7 +370,15 @@ impl Tables {
                     self.check_bootstrap();
                     self.config.rejoin_interval
                 }
+                Timer::Askers => {
+                    self.look_for_askers();
+                    continue;
+                }
                 Timer::NodeEvents => continue,
+                Timer::Goodbye(request) => {
+                    self.todo.push_back(Todo::Leave(Purpose::Leave(request)));
+                    continue;
+                }
                 Timer::Sync(id) => {
                     self.sync_timed_out(now, id);
                     continue;

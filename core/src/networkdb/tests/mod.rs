@@ -227,6 +227,26 @@ fn a_node_that_asks_before_the_news_of_it_has_come_is_answered_when_it_has() {
 }
 
 #[test]
+fn a_node_that_gossip_did_not_tell_of_is_learnt_from_a_member_once_it_asks() {
+    let mut pair = Pair::new();
+    let member: SocketAddr = ([192, 0, 2, 1], 7946).into();
+    pair.nodes[1].join(NOW, vec![member.into()]);
+    pair.run(Duration::from_secs(2));
+    let asks =
+        BulkSync { time: 9, unsolicited: true, node: b"d", networks: Repeated::default(), payload: &[8, 5] };
+    let (now, node) = (pair.now, &mut pair.nodes[1]);
+    node.tables.message(now, &wrap(Kind::BulkSync, &asks.write([&b"net"[..]].into_iter())));
+    let mut opened = |after| {
+        node.handle(now + Duration::from_millis(after), Input::Tick);
+        let mut outputs = std::iter::from_fn(|| node.poll_output());
+        outputs.any(|output| matches!(output, Output::Open(_, Endpoint::Addr(to)) if to == member))
+    };
+    assert!(!opened(900), "gossip may still bring it");
+    assert!(opened(1_000));
+    assert!(!opened(1_100), "once");
+}
+
+#[test]
 fn a_network_joined_before_its_nodes_were_known_asks_for_their_rows_once_they_are() {
     let mut tables = tables(|_| {});
     let second = |count| NOW + Duration::from_secs(count);
