@@ -156,6 +156,7 @@ impl Memberlist {
         }
         let member = member.clone();
         if is_gone(before) {
+            self.found(&member.name);
             d.member(now, &MemberEvent::Joined(member));
         } else if meta_changed {
             d.member(now, &MemberEvent::Updated(member));
@@ -227,6 +228,8 @@ impl Memberlist {
         record.member.state = if dead.from == dead.node { State::Left } else { State::Dead };
         record.member.since = now;
         let member = record.member.clone();
+        self.found(&name);
+        self.lost(now, &name);
         self.queue(Topic::Node(name), |out| dead.encode_dead(out));
         d.member(now, &MemberEvent::Gone(member));
     }

@@ -92,6 +92,8 @@ pub struct Config {
     pub gossip_rate: u64,
     /// How long a dead member is still told of things, and remembered.
     pub gossip_to_the_dead_time: Duration,
+    /// The first pause before a lost member is tried again; zero: none is.
+    pub reconnect_interval: Duration,
     /// How long a name stays with a dead member's address; zero: for ever.
     pub dead_node_reclaim_time: Duration,
     /// Bytes of one packet.
@@ -139,6 +141,7 @@ impl Config {
             gossip_nodes: 3,
             gossip_rate: 256 << 10,
             gossip_to_the_dead_time: Duration::from_secs(30),
+            reconnect_interval: Duration::from_secs(1),
             dead_node_reclaim_time: Duration::ZERO,
             packet_size: 1400,
             compression: true,

@@ -9,7 +9,7 @@
 //! | `config`, `member`, `delegate`, `counters` | what one can set, see, add and count |
 //! | `message`, `packet`, `stream`, `keyring` | the formats, inside out |
 //! | `roster`, `claims`, `suspicion`, `awareness` | who is there, and what is believed of them |
-//! | `probe`, `send`, `push_pull`, `talk`, `requests` | what is done about it |
+//! | `probe`, `send`, `push_pull`, `reconnect`, `talk`, `requests` | what is done about it |
 //! | `broadcast` | the queue of news |
 
 mod awareness;
@@ -25,6 +25,7 @@ pub mod message;
 pub mod packet;
 mod probe;
 mod push_pull;
+mod reconnect;
 mod requests;
 mod roster;
 mod send;
@@ -65,6 +66,7 @@ use self::{
     message::{Accusation, Ack, Alive, IndirectPing, MessageType, Nack, Ping},
     packet::PacketError,
     probe::Probes,
+    reconnect::Lost,
     requests::Requests,
     roster::Roster,
     talk::Talk,
@@ -90,6 +92,7 @@ enum Timer {
     ProbeTimeout,
     ProbeEnd,
     PushPull,
+    Reconnect,
     Suspicion(Name),
     Relay(u32),
     Talk(StreamId),
@@ -125,6 +128,7 @@ pub struct Memberlist {
     probes: Probes,
     talks: BTreeMap<StreamId, Talk>,
     requests: Requests,
+    lost: Lost,
     counters: Counters,
     /// Bytes on the wire of the state last sent in a push/pull.
     state_bytes: usize,
@@ -158,6 +162,7 @@ impl Memberlist {
             probes: Probes::default(),
             talks: BTreeMap::new(),
             requests: Requests::default(),
+            lost: Lost::default(),
             counters: Counters::default(),
             state_bytes: 0,
             config,
@@ -296,6 +301,7 @@ impl Memberlist {
             Timer::ProbeTimeout => self.probe_timeout(),
             Timer::ProbeEnd => self.probe_end(now, d),
             Timer::PushPull => self.push_pull_tick(now),
+            Timer::Reconnect => self.reconnect(now),
             Timer::Suspicion(name) => self.suspicion_over(now, &name, d),
             Timer::Relay(seq) => self.relay_timeout(seq, d),
             Timer::Talk(id) => self.talk_timeout(now, id, d),

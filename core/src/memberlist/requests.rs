@@ -81,6 +81,7 @@ impl Memberlist {
             d.done(now, request, Outcome::Joined(JoinReport::default()));
             return request;
         }
+        self.lost.seeds.clone_from(&seeds);
         self.requests.joins.insert(request, Join { open: seeds.len(), report: JoinReport::default() });
         let deadline = now + self.config.stream_timeout;
         for to in seeds {

@@ -119,7 +119,11 @@ impl Config {
     pub fn new(name: impl Into<Name>, advertise: SocketAddr) -> Self {
         let reap_entry = Duration::from_secs(1_800);
         Self {
-            memberlist: memberlist::Config::lan(name, advertise),
+            // Failed nodes are tried one layer up.
+            memberlist: memberlist::Config {
+                reconnect_interval: Duration::ZERO,
+                ..memberlist::Config::lan(name, advertise)
+            },
             meta: Bytes::from_static(&[1]),
             gossip_interval: Duration::from_millis(200),
             gossip_nodes: 3,
