@@ -287,8 +287,8 @@ fn rows_of_a_bulk_sync_to_be_relayed() {
     small.message(NOW, &bulk_sync("b", false, rows(b"v")));
     let stats = small.stats();
     assert_eq!((stats.rows, stats.relay_queue, stats.counters.relays_dropped), (10, 4, 6));
-    // Rows that fit no packet wait apart.
-    let mut large = tables(|limits| limits.bulk_relay = 3);
+    // Rows that fit no packet wait apart, each with some 40 bytes of names.
+    let mut large = tables(|limits| limits.oversize_bytes = 10_000);
     large.message(NOW, &bulk_sync("b", false, rows(&[0; 3000])));
     let stats = large.stats();
     assert_eq!((stats.rows, stats.own_queue, stats.counters.relays_dropped), (10, 3, 7));

@@ -73,6 +73,8 @@ pub struct Limits {
     pub row_bytes: usize,
     /// Events of other nodes queued in one network.
     pub relay_queue: usize,
+    /// Bytes of events too long for packets: of others that wait to be passed on, and of all that are on their way.
+    pub oversize_bytes: usize,
     /// Events queued of nodes, and as many of networks.
     pub cluster_queue: usize,
     /// Relayed messages above which what came by a bulk sync is not relayed.
@@ -101,6 +103,7 @@ impl Default for Limits {
             rows: 4 << 20,
             row_bytes: 1 << 30,
             relay_queue: 65_536,
+            oversize_bytes: 64 << 20,
             cluster_queue: 65_536,
             bulk_relay: 65_536,
             syncs: 4_096,

@@ -56,12 +56,16 @@ impl Tables {
         (free, all)
     }
 
-    /// As how many transmissions a drain to `nodes` counts. Told to `ln n + 4` random nodes by each who knows, news
-    /// misses one of n nodes in fifty times; the next bulk sync finds it.
+    /// How many nodes are told what goes by stream. Told to `ln n + 4` random nodes by each who knows, news misses
+    /// one of n nodes in fifty times; the next bulk sync finds it.
+    pub(super) fn copies(&self, network: &[u8]) -> usize {
+        let peers = self.networks.peers(network).len().max(1) as f64;
+        libm::ceil(libm::log(peers) + 4.0) as usize
+    }
+
+    /// As how many transmissions a drain to `nodes` counts.
     fn drain_weight(&self, network: &Name, nodes: usize, transmits: u32) -> u32 {
-        let peers = self.networks.peers(network).len() as f64;
-        let copies = libm::ceil(libm::log(peers) + 4.0) as usize;
-        let rounds = copies.div_ceil(nodes.max(1)).max(1);
+        let rounds = self.copies(network).div_ceil(nodes.max(1)).max(1);
         transmits.div_ceil(u32::try_from(rounds).unwrap_or(u32::MAX)).max(1)
     }
 

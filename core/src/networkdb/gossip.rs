@@ -6,7 +6,7 @@ use bytes::Bytes;
 use super::{
     message::{Kind, part_overhead, put_part, wrap},
     network::Own,
-    tables::{Purpose, Tables, Timer, Todo},
+    tables::{Tables, Timer, Todo},
 };
 use crate::{
     Name,
@@ -66,7 +66,7 @@ impl Tables {
 
     /// Returns whether anything left a queue.
     fn round(&mut self, now: Instant, network: &Name) -> bool {
-        self.send_oversize(network);
+        let oversize = self.send_oversize(network);
         let peers = self.networks.peers(network).len();
         let Some(own) = self.networks.own_mut(network) else { return false };
         if peers < 2 {
@@ -77,13 +77,13 @@ impl Tables {
         }
         let unsent = own.unsent();
         if unsent >= self.config.drain_from {
-            return self.drain(network);
+            return self.drain(network) | oversize;
         }
         // While there is something new only that is sent: what was sent before keeps its pauses.
         let (waiting, below) =
             if unsent > 0 { (unsent, 1) } else { (own.queue.bytes() + own.relay.bytes(), u32::MAX) };
         let packets = waiting.div_ceil(self.packet_room.max(1)).clamp(1, self.config.gossip_packets.max(1));
-        (0..packets).map(|_| self.send_packet(now, network, below)).fold(false, |any, sent| any | sent)
+        (0..packets).map(|_| self.send_packet(now, network, below)).fold(oversize, |any, sent| any | sent)
     }
 
     /// One packet, the same to a few nodes.
@@ -125,18 +125,6 @@ impl Tables {
     /// How often an event is sent in a network.
     pub(super) fn table_limit(&self, network: &[u8]) -> u32 {
         transmit_limit(self.config.memberlist.retransmit_mult, self.networks.peers(network).len())
-    }
-
-    /// What fits no packet goes by stream, and from there on by the streams of those it reaches.
-    fn send_oversize(&mut self, network: &Name) {
-        let Some(own) = self.networks.own_mut(network) else { return };
-        for (_, bytes) in std::mem::take(&mut own.oversize) {
-            self.counters.oversize += 1;
-            let to = self.draw_peers(network, self.config.gossip_nodes);
-            let to = to.iter().filter_map(|node| self.nodes.get(node));
-            let to = to.map(|node| (node.addr, Purpose::Oversize)).collect();
-            self.todo.push_back(Todo::Reliable(to, bytes));
-        }
     }
 
     /// Some of the nodes of a network, this one not among them.

@@ -15,6 +15,7 @@ mod members;
 pub mod message;
 mod network;
 mod node;
+mod oversize;
 mod queue;
 mod receive;
 mod rows;

@@ -5,9 +5,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-
-use super::{drain::Drains, queue::EventQueue};
+use super::{drain::Drains, oversize::Oversize, queue::EventQueue};
 use crate::{
     Name,
     machine::{Instant, Rhythm},
@@ -52,8 +50,8 @@ pub(super) struct Own {
     pub queue: EventQueue<RowName>,
     /// Events of others.
     pub relay: EventQueue<RowName>,
-    /// Events that fit no packet: they go by stream at the next round.
-    pub oversize: BTreeMap<RowName, Bytes>,
+    /// Events that fit no packet.
+    pub oversize: Oversize,
     /// When they are sent.
     pub rhythm: Rhythm,
     /// By what streams, if they are many.
@@ -72,7 +70,7 @@ impl Own {
             catch_up: CatchUp::default(),
             queue: EventQueue::default(),
             relay: EventQueue::default(),
-            oversize: BTreeMap::new(),
+            oversize: Oversize::default(),
             rhythm,
             drains: Drains::default(),
             entries: 0,

@@ -253,7 +253,7 @@ impl Tables {
         if super::gossip::fits(bytes.len(), room) {
             own.relay.push(row, time, bytes);
             self.counters.relays_dropped += own.relay.prune(limits.relay_queue);
-        } else if own.oversize.len() < limits.bulk_relay {
+        } else if self.oversize_sent + own.oversize.bytes() + bytes.len() <= limits.oversize_bytes {
             own.oversize.insert(row, bytes);
         } else {
             self.counters.relays_dropped += 1;

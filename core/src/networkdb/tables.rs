@@ -60,8 +60,8 @@ pub(super) enum Purpose {
     Sync(u64),
     /// A part of the queue of a network, for a node.
     Drain(Name, Name),
-    /// Nobody waits for it.
-    Oversize,
+    /// An event of a network that fits no packet, of so many bytes.
+    Oversize(Name, usize),
 }
 
 /// What is to happen once an own node event has been sent.
@@ -149,6 +149,8 @@ pub struct Tables {
     pub(super) packet_room: usize,
     /// Of table gossip.
     pub(super) pace: Pace,
+    /// Bytes of events on their way that fit no packet.
+    pub(super) oversize_sent: usize,
 }
 
 /// The addresses the cluster is to be found at.
@@ -195,6 +197,7 @@ impl Tables {
             news: VecDeque::new(),
             counters: Counters::default(),
             packet_room: 0,
+            oversize_sent: 0,
             pace: Pace::new(config.gossip_rate, config.gossip_rate / 4),
             config,
         };
@@ -309,7 +312,7 @@ impl Tables {
             }
             // Who heard of it should have passed it on before memberlist tells the same: a leave is no failure.
             After::Leave(request) => {
-                self.timers.set(Timer::Goodbye(request), now + 2 * self.config.gossip_interval)
+                self.timers.set(Timer::Goodbye(request), now + 2 * self.config.gossip_interval);
             }
             After::Sync(node) if sent => self.sync_after_return(now, &node),
             After::Sync(_) | After::Nothing => {}
@@ -324,6 +327,7 @@ impl Tables {
             (Purpose::Drain(network, node), outcome) => {
                 self.drained(now, &network, &node, matches!(outcome, Outcome::Sent(Ok(()))));
             }
+            (Purpose::Oversize(network, len), _) => self.oversize_done(&network, len),
             (Purpose::Join(request), Outcome::Joined(report)) => self.user_joined(now, request, report),
             (Purpose::Bootstrap, Outcome::Joined(report)) => self.bootstrapped(now, &report),
             (Purpose::Reconnect(node), Outcome::Joined(report)) => self.reconnected(now, node, &report),
