@@ -91,7 +91,7 @@ impl Node {
     /// The network is not joined.
     #[expect(clippy::unused_async, reason = "all that writes or reads rows is called alike")]
     pub async fn leave_network(&self, network: &[u8]) -> Result<(), Error> {
-        self.command(|db, now| db.leave_network(now, network))
+        Ok(self.shared.with(|db, now| db.leave_network(now, network))?)
     }
 
     /// Creates a row owned by this node.
@@ -100,7 +100,7 @@ impl Node {
     /// The row exists, the network is not joined, or the row is too long to be sent.
     #[expect(clippy::unused_async, reason = "all that writes or reads rows is called alike")]
     pub async fn create_entry(&self, key: &EntryKey, value: impl Into<Bytes>) -> Result<(), Error> {
-        self.command(|db, now| db.create_entry(now, key, value.into()))
+        self.write(|db, now| db.create_entry(now, key, value.into()))
     }
 
     /// Updates a row; from now on this node owns it.
@@ -109,7 +109,7 @@ impl Node {
     /// There is no such row, or it is too long to be sent.
     #[expect(clippy::unused_async, reason = "all that writes or reads rows is called alike")]
     pub async fn update_entry(&self, key: &EntryKey, value: impl Into<Bytes>) -> Result<(), Error> {
-        self.command(|db, now| db.update_entry(now, key, value.into()))
+        self.write(|db, now| db.update_entry(now, key, value.into()))
     }
 
     /// Creates a row, or updates the one there is.
@@ -118,14 +118,7 @@ impl Node {
     /// The network is not joined, or the row is too long to be sent.
     #[expect(clippy::unused_async, reason = "all that writes or reads rows is called alike")]
     pub async fn put_entry(&self, key: &EntryKey, value: impl Into<Bytes>) -> Result<(), Error> {
-        let value = value.into();
-        self.command(|db, now| {
-            if db.get_entry(key).is_ok() {
-                db.update_entry(now, key, value)
-            } else {
-                db.create_entry(now, key, value)
-            }
-        })
+        self.write(|db, now| db.put_entry(now, key, value.into()))
     }
 
     /// Deletes a row.
@@ -134,7 +127,7 @@ impl Node {
     /// There is no such row.
     #[expect(clippy::unused_async, reason = "all that writes or reads rows is called alike")]
     pub async fn delete_entry(&self, key: &EntryKey) -> Result<(), Error> {
-        self.command(|db, now| db.delete_entry(now, key))
+        self.write(|db, now| db.delete_entry(now, key))
     }
 
     /// Reads a row.
@@ -242,11 +235,12 @@ impl Node {
         }
     }
 
-    fn command<E>(&self, command: impl FnOnce(&mut NetworkDb, Instant) -> Result<(), E>) -> Result<(), Error>
-    where
-        Error: From<E>,
-    {
-        Ok(self.shared.with(command)?)
+    /// A write sends nothing by itself: it only sets a deadline.
+    fn write(
+        &self,
+        command: impl FnOnce(&mut NetworkDb, Instant) -> Result<(), EntryError>,
+    ) -> Result<(), Error> {
+        Ok(self.shared.with_deadline(command)?)
     }
 
     async fn request(

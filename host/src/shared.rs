@@ -21,6 +21,8 @@ pub struct Shared<M> {
     /// Changes whenever the driver has carried out all there was; false once it has stopped.
     running: watch::Sender<bool>,
     dropped: AtomicU64,
+    /// The deadline the driver knows of, in nanoseconds of the machine's clock. Changed under the lock.
+    sleeps_until: AtomicU64,
 }
 
 impl<M: Machine> Shared<M> {
@@ -32,6 +34,7 @@ impl<M: Machine> Shared<M> {
             wake: Notify::new(),
             running: watch::Sender::new(true),
             dropped: AtomicU64::new(0),
+            sleeps_until: AtomicU64::new(u64::MAX),
         })
     }
 
@@ -41,6 +44,20 @@ impl<M: Machine> Shared<M> {
         let result = command(&mut machine, self.now());
         drop(machine);
         self.wake.notify_one();
+        result
+    }
+
+    /// Runs a command that leaves no output and no event, only a deadline. The driver is woken if it would sleep
+    /// past it: many commands in a row cost one waking.
+    pub fn with_deadline<R>(&self, command: impl FnOnce(&mut M, Instant) -> R) -> R {
+        let mut machine = self.lock();
+        let result = command(&mut machine, self.now());
+        let deadline = machine.next_deadline().map_or(u64::MAX, Instant::as_nanos);
+        let earlier = deadline < self.sleeps_until.fetch_min(deadline, Ordering::Relaxed);
+        drop(machine);
+        if earlier {
+            self.wake.notify_one();
+        }
         result
     }
 
@@ -98,7 +115,9 @@ impl<M: Machine> Shared<M> {
     pub(crate) fn drain(&self, into: &mut Vec<Output>) -> Option<Instant> {
         let mut machine = self.lock();
         machine.drain(into);
-        machine.next_deadline()
+        let deadline = machine.next_deadline();
+        self.sleeps_until.store(deadline.map_or(u64::MAX, Instant::as_nanos), Ordering::Relaxed);
+        deadline
     }
 
     pub(crate) fn announce(&self, running: bool) {

@@ -36,6 +36,12 @@ impl Tables {
         self.write(key, &value, UPDATE)
     }
 
+    /// Writes a row, whether it is there or not.
+    pub fn put_entry(&mut self, key: &EntryKey, value: Bytes) -> Result<(), EntryError> {
+        let kind = if self.state_of(key) == Some(RowState::Live) { UPDATE } else { CREATE };
+        self.write(key, &value, kind)
+    }
+
     /// Makes a row a tombstone.
     pub fn delete_entry(&mut self, key: &EntryKey) -> Result<(), EntryError> {
         if self.state_of(key) != Some(RowState::Live) {

@@ -199,6 +199,12 @@ impl NetworkDb {
         self.tables.update_entry(key, value)
     }
 
+    /// Writes a row, whether it is there or not.
+    pub fn put_entry(&mut self, now: Instant, key: &EntryKey, value: Bytes) -> Result<(), EntryError> {
+        self.at(now);
+        self.tables.put_entry(key, value)
+    }
+
     /// Deletes a row.
     pub fn delete_entry(&mut self, now: Instant, key: &EntryKey) -> Result<(), EntryError> {
         self.at(now);

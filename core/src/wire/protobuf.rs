@@ -119,7 +119,19 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        // Nearly all are tags and lengths of one byte.
+        match self.rest.split_first() {
+            Some((&byte, rest)) if byte < 0x80 => {
+                self.rest = rest;
+                Ok(byte.into())
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
         for (place, &byte) in self.rest.iter().take(MAX_VARINT).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * place);
