@@ -11,7 +11,7 @@ use networkdb_core::{
     networkdb::{EntryKey, Filter},
 };
 use networkdb_host::{Node, NodeConfig};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 use super::latency::Latencies;
 use crate::{digest, failure::Failure};
@@ -21,6 +21,9 @@ const NETWORKS: [&str; 2] = ["front", "back"];
 const TABLE: &str = "demo";
 /// Rows each node writes to a network before it comes back to the first: later writes are updates.
 const ROWS: u64 = 200;
+/// How long the nodes may take to find each other, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(5);
 /// Bytes of a row that say when it was written.
 const STAMP: usize = 8;
 
@@ -72,8 +75,23 @@ impl Cluster {
                 node.join_network(network.as_bytes()).await.map_err(|error| failed(network, &error))?;
             }
         }
+        cluster.assembled().await?;
         cluster.measure();
         Ok(cluster)
+    }
+
+    /// Rows written before the others are known would come to them by a later sync, and spoil the figures.
+    async fn assembled(&self) -> Result<(), Failure> {
+        let known = |node: &Node, network: &str| node.peers(network.as_bytes()).len() == NODES.len();
+        let all = || self.nodes.iter().all(|(_, node)| NETWORKS.iter().all(|network| known(node, network)));
+        let deadline = Instant::now() + PATIENCE;
+        while !all() {
+            if Instant::now() > deadline {
+                return Err(failed("the nodes", &"they did not find each other"));
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
     /// Writes the next row: nodes and networks in turn.

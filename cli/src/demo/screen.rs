@@ -77,7 +77,11 @@ fn line_of(view: &View) -> String {
 
 fn spread(view: &View) -> String {
     match view.latency {
-        Some((p50, p99)) => format!("p50 {} ms, p99 {} ms", p50.as_millis(), p99.as_millis()),
+        Some((p50, p99)) => format!("p50 {:.1} ms, p99 {:.1} ms", millis(p50), millis(p99)),
         None => "not measured yet".to_owned(),
     }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
