@@ -1,5 +1,8 @@
 //! `NetworkDB` nodes in a world, what their users do, and what is checked of them.
 
+mod actions;
+mod settled;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -13,8 +16,7 @@ use networkdb_core::{
     networkdb::{ChangeKind, EntryKey, Event, Filter, NODE_TABLE, NetworkDb, Standing, WatchId},
 };
 
-mod actions;
-mod settled;
+pub(crate) use settled::visible;
 
 use crate::{
     faults::{NetworkId, NodeId},

@@ -1,7 +1,5 @@
 //! What is done to a cluster, as plain data: faults, and what its users ask for.
 
-use std::time::Duration;
-
 use crate::network::Link;
 
 /// A node by its place in the cluster. It keeps its place when it restarts under another name or address.
@@ -101,21 +99,3 @@ pub enum Action {
     Write(NodeId, NetworkId, u8, Write),
 }
 
-/// What is done, and when, in the order it is done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Schedule {
-    steps: Vec<(Duration, Action)>,
-}
-
-impl Schedule {
-    /// Adds a step behind all others of that time.
-    pub fn add(&mut self, at: Duration, action: Action) {
-        let place = self.steps.partition_point(|(time, _)| *time <= at);
-        self.steps.insert(place, (at, action));
-    }
-
-    /// The steps.
-    pub fn steps(&self) -> &[(Duration, Action)] {
-        &self.steps
-    }
-}
