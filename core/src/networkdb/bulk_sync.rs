@@ -279,7 +279,7 @@ impl Tables {
     }
 
     /// The payload of the next part. Parts may be taken in any order, so each begins with the network events, for
-    /// those nodes that take them. The peer's own rows are left out: it would not take them.
+    /// those nodes that take them. The peer's own rows are told too: it may have lost them, and take them back.
     fn next_part(&self, sync: &mut Sync) -> Vec<u8> {
         let mut part = Vec::new();
         if self.nodes.get(&sync.peer).is_some_and(Node::takes_networks) {
@@ -290,7 +290,7 @@ impl Tables {
         let full = part.len() + self.config.bulk_sync_part;
         while let Some(leg) = sync.walk.legs.front() {
             let behind = sync.walk.behind.take();
-            sync.walk.behind = self.fill(leg, &sync.peer, behind, full, &mut part);
+            sync.walk.behind = self.fill(leg, behind, full, &mut part);
             if sync.walk.behind.is_some() {
                 return wrap(Kind::Compound, &part);
             }
@@ -304,14 +304,13 @@ impl Tables {
     fn fill(
         &self,
         leg: &Leg,
-        peer: &Name,
         behind: Option<EntryKey>,
         full: usize,
         part: &mut Vec<u8>,
     ) -> Option<EntryKey> {
         let rows = self.rows.iter(&leg.filter, behind.as_ref());
         let mut last: Option<Stored<'_>> = None;
-        for row in rows.filter(|row| row.entry.owner() != peer && leg.times.contains(&row.entry.time())) {
+        for row in rows.filter(|row| leg.times.contains(&row.entry.time())) {
             let event = self.event_of(row);
             if part.len() + event.part_len() > full
                 && let Some(last) = last

@@ -175,7 +175,13 @@ impl Tables {
 
     /// A row changed. `data` holds the bytes to pass on.
     fn table_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {
-        if event.node == self.name.as_bytes() || !self.witness_table(event.time) {
+        if event.node == self.name.as_bytes() {
+            if context.bulk {
+                self.disown(event);
+            }
+            return;
+        }
+        if !self.witness_table(event.time) {
             return;
         }
         if !(1..=DELETE).contains(&event.kind) {
@@ -268,6 +274,25 @@ impl Tables {
         let time = self.table_clock.increment();
         let kind = if old.is_tombstone() { DELETE } else { super::message::UPDATE };
         self.store_own(at, old.value(), time, kind);
+    }
+
+    /// A bulk sync brings a newer version of an own row than there is here: this name wrote it in an earlier life. The
+    /// others keep it for ever, for only its owner may take it back: what is true here is written anew.
+    fn disown(&mut self, event: &TableEvent<'_>) {
+        let at = place(event);
+        let known = self.rows.get(at).cloned();
+        let newer = known.as_ref().is_none_or(|known| known.time() < event.time);
+        let gone = known.is_none() && event.kind == DELETE;
+        if !newer || gone || !self.networks.joined(event.network) || !self.witness_table(event.time) {
+            return;
+        }
+        if known.as_ref().is_some_and(|known| *known.owner() == self.name) {
+            return self.write_anew(at);
+        }
+        self.counters.conflicts += 1;
+        self.remove_and_tell(at);
+        let time = self.table_clock.increment();
+        self.store_own(at, event.value, time, DELETE);
     }
 
     /// Queues an own network event.

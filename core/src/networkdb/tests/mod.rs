@@ -446,3 +446,34 @@ fn two_nodes_share_rows_by_gossip_and_by_bulk_sync_and_part() {
     assert_eq!(pair.nodes[0].cluster_peers().len(), 1);
     assert_eq!(pair.nodes[0].rows(&Filter::network("net")).len(), 1, "rows of a node that left go");
 }
+
+/// Rows as a bulk sync of b brings them.
+fn bulk(tables: &mut Tables, events: &[TableEvent<'_>]) {
+    let mut payload = Vec::new();
+    for event in events {
+        super::message::put_part(&mut payload, &wrap(Kind::TableEvent, &event.to_bytes()));
+    }
+    let payload = wrap(Kind::Compound, &payload);
+    let sync = BulkSync { time: 99, unsolicited: false, node: b"b", networks: Repeated::default(), payload: &payload };
+    tables.message(NOW, &wrap(Kind::BulkSync, &sync.write([&b"net"[..]].into_iter())));
+}
+
+#[test]
+fn rows_of_an_earlier_life_are_taken_back_and_those_of_this_one_are_written_again() {
+    let mut tables = tables(|_| {});
+    let watch = tables.watch(Filter::default());
+    receive(&mut tables, &event(7, "b", "foreign", "v"));
+    tables.create_entry(&EntryKey::new("net", "t", "mine"), Bytes::from_static(b"now")).unwrap();
+    let lost = ["ghost", "mine", "foreign"].map(|key| event(50, "a", key, "then"));
+    bulk(&mut tables, &lost);
+    let rows = tables.rows(&Filter::default());
+    let rows: Vec<_> = rows.iter().map(|row| (row.key.to_string(), row.state, row.time > 50)).collect();
+    let (live, deleted) = (RowState::Live, RowState::Deleted);
+    let expected = [("foreign", deleted), ("ghost", deleted), ("mine", live)];
+    assert_eq!(rows, expected.map(|(key, state)| (key.to_owned(), state, true)));
+    assert_eq!(tables.get_entry(&EntryKey::new("net", "t", "mine")).unwrap().value, "now");
+    let (create, delete) = (ChangeKind::Create, ChangeKind::Delete);
+    assert_eq!(changes(&mut tables, watch), [(create, "foreign".into()), (delete, "foreign".into())]);
+    bulk(&mut tables, &lost);
+    assert_eq!(tables.stats().counters.conflicts, 3, "said once");
+}
