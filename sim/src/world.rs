@@ -287,6 +287,7 @@ impl<M: Machine> World<M> {
 
     /// A call to a machine, with what its clock shows. `None` if it is down or paused.
     pub fn command<R>(&mut self, id: ProcessId, call: impl FnOnce(&mut M, Instant) -> R) -> Option<R> {
+        self.sent.clear();
         let now = self.now;
         let process = self.processes.get_mut(id).filter(|process| !process.paused)?;
         let shown = process.clock.shows(now);

@@ -144,7 +144,14 @@ impl Cluster {
         }
     }
 
+    fn is_paused(&self, id: NodeId) -> bool {
+        self.world.process(id).is_some_and(crate::Process::is_paused)
+    }
+
     fn join(&mut self, id: NodeId, network: NetworkId) -> Result<(), Violation> {
+        if self.is_paused(id) {
+            return Ok(());
+        }
         if let Some(node) = self.nodes.get_mut(id) {
             node.joined.insert(network);
         }
@@ -155,6 +162,9 @@ impl Cluster {
     }
 
     fn leave(&mut self, id: NodeId, network: NetworkId) -> Result<(), Violation> {
+        if self.is_paused(id) {
+            return Ok(());
+        }
         let was_in = self.nodes.get_mut(id).is_some_and(|node| node.joined.remove(&network));
         if was_in {
             let name = network_name(network);
