@@ -63,7 +63,7 @@ pub struct News {
     pub warnings: BTreeMap<String, u64>,
 }
 
-/// A cluster.
+/// `NetworkDB` nodes with their users, checked after every step.
 pub struct Cluster {
     /// The world.
     pub world: World<NetworkDb>,
@@ -228,7 +228,11 @@ impl Cluster {
             .filter(|seed| *seed != id)
             .map(|seed| addr_of(seed, 0).into())
             .collect();
+        let planted = self.settings.planted_bug;
         let watch = self.world.command(id, |db, now| {
+            if planted {
+                db.plant_bug();
+            }
             let watch = db.watch(Filter::default());
             db.join(now, seeds);
             for network in joined {

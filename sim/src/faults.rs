@@ -98,4 +98,3 @@ pub enum Action {
     /// A row is written at a node: network, number of the key.
     Write(NodeId, NetworkId, u8, Write),
 }
-

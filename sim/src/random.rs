@@ -56,6 +56,8 @@ fn settings(seed: u64, nodes: usize, rng: &mut Rng) -> Settings {
         keys: rng.below(3) == 0,
         link: Link { latency, loss, duplication, reordering, bandwidth, mtu },
         stagger: millis([0, 50, 300].get(rng.below(3)).copied().unwrap_or_default()),
+        compression: rng.below(3) == 0,
+        planted_bug: false,
         tombstone: TOMBSTONE,
         bulk_sync: Duration::from_secs(5 + rng.below(6) as u64),
         watch_queue: if rng.below(3) == 0 { 4 } else { 16_384 },
@@ -150,8 +152,10 @@ impl Draw {
                 (Action::Cut(some.clone(), self.rest(&some)), Some(Action::Heal))
             }
             7 | 8 => {
-                let link = Link { loss: 100_000 + self.rng.below(500_000) as u32, ..self.scenario.settings.link };
-                let ends = [(Whom::One(node), Whom::All), (Whom::All, Whom::One(node)), (Whom::All, Whom::All)];
+                let link =
+                    Link { loss: 100_000 + self.rng.below(500_000) as u32, ..self.scenario.settings.link };
+                let ends =
+                    [(Whom::One(node), Whom::All), (Whom::All, Whom::One(node)), (Whom::All, Whom::All)];
                 let (from, to) = ends.get(self.rng.below(3)).copied().unwrap_or((Whom::All, Whom::All));
                 (Action::Link(from, to, link), Some(Action::Restore))
             }
@@ -205,6 +209,9 @@ impl Draw {
         self.scenario.add(at, Action::Heal);
         self.scenario.add(at, Action::Restore);
         self.scenario.add(at, Question::Agree(BOUND));
+        if !self.one_in(3) {
+            return;
+        }
         // Tombstones come to their end, and nothing changes by that.
         let later = at + TOMBSTONE + Duration::from_secs(30);
         self.scenario.add(later, Question::Agree(Duration::ZERO));

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::{Cluster, Violation, random, scenario::Report};
+use crate::{Cluster, Scenario, Violation, random, scenario::Report};
 
 /// A seed whose scenario violates an invariant.
 #[derive(Clone, Debug)]
@@ -24,7 +24,14 @@ pub struct Failure {
 /// # Errors
 /// The first invariant that was violated.
 pub fn run_seed(seed: u64, nodes: RangeInclusive<usize>, trace: bool) -> Result<Report, Box<Failure>> {
-    let scenario = random::scenario(seed, nodes);
+    run_scenario(&random::scenario(seed, nodes), trace)
+}
+
+/// Runs a scenario in which all nodes must agree whenever that is asked; `trace`: keeps lines to read.
+///
+/// # Errors
+/// The first invariant that was violated.
+pub fn run_scenario(scenario: &Scenario, trace: bool) -> Result<Report, Box<Failure>> {
     let mut cluster = Cluster::new(scenario.settings.clone());
     if trace {
         cluster.world.trace.keep_lines();
@@ -32,6 +39,7 @@ pub fn run_seed(seed: u64, nodes: RangeInclusive<usize>, trace: bool) -> Result<
     let result = scenario.run_in(&mut cluster).and_then(|report| agreed(&cluster, report));
     result.map_err(|violation| {
         let trace = cluster.world.trace.lines().map(str::to_owned).collect();
+        let seed = scenario.settings.seed;
         Box::new(Failure { seed, step: cluster.steps(), at: cluster.time(), violation, trace })
     })
 }

@@ -31,6 +31,11 @@ pub struct Settings {
     pub tombstone: Duration,
     /// Time between bulk syncs.
     pub bulk_sync: Duration,
+    /// Whether what is sent may be compressed.
+    pub compression: bool,
+    /// A guard of every node is removed, so that a test can see that a run finds it. Not part of a scenario's text.
+    #[doc(hidden)]
+    pub planted_bug: bool,
     /// Changes kept for a watcher that takes none.
     pub watch_queue: usize,
 }
@@ -47,6 +52,8 @@ impl Default for Settings {
             stagger: Duration::from_millis(100),
             tombstone: Duration::from_secs(1_800),
             bulk_sync: Duration::from_secs(30),
+            compression: true,
+            planted_bug: false,
             watch_queue: 16_384,
         }
     }
@@ -62,6 +69,7 @@ impl Settings {
     pub(crate) fn config(&self, name: &str, addr: SocketAddr, keyring: Keyring) -> Config {
         let mut config = Config::new(name, addr);
         config.memberlist.keyring = keyring;
+        config.memberlist.compression = self.compression;
         config.reap_entry = self.tombstone;
         config.reap_network = self.tombstone + Duration::from_secs(25);
         config.bulk_sync_interval = self.bulk_sync;

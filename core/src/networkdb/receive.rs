@@ -195,7 +195,7 @@ impl Tables {
         }
         let at = place(event);
         let known = self.rows.get(at);
-        if let Some(known) = known.filter(|known| known.time() >= event.time) {
+        if let Some(known) = known.filter(|known| known.time() >= event.time && !self.takes_old_news) {
             let ours = known.time() == event.time && *known.owner() == self.name;
             let larger = (known.owner().as_bytes(), known.value()) > (event.node, event.value);
             self.counters.stale += 1;

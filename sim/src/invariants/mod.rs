@@ -57,8 +57,6 @@ pub(crate) struct Invariants {
     limits: Limits,
     /// Some node could not read what another sent, for its keys.
     keys_differed: bool,
-    /// A node was away for longer than tombstones live.
-    pub(crate) long_away: bool,
 }
 
 /// What was last seen of a node.
@@ -79,7 +77,6 @@ impl Invariants {
             order: order::Order::default(),
             limits,
             keys_differed: false,
-            long_away: false,
         }
     }
 
@@ -104,7 +101,7 @@ impl Invariants {
         process: &Process<NetworkDb>,
         cause: Cause,
     ) -> Result<(), Violation> {
-        let Self { nodes, history, order, limits, keys_differed, long_away } = self;
+        let Self { nodes, history, order, limits, keys_differed } = self;
         let Some(seen) = nodes.get_mut(id) else { return Ok(()) };
         let stats = db.stats();
         seen.touched += 1;
@@ -115,7 +112,8 @@ impl Invariants {
         }
         let may_write = cause != Cause::Network || stats.counters.conflicts > seen.stats.counters.conflicts;
         if may_write || rows::may_differ(&seen.stats, &stats) {
-            let check = rows::Check { id, db, node, may_write, resurrection: *long_away };
+            let reaped = stats.counters.reaped > seen.stats.counters.reaped;
+            let check = rows::Check { id, db, node, may_write, reaped };
             let written = check.run(&mut seen.rows, history)?;
             if cause == Cause::Write {
                 order.wrote(id, written);

@@ -73,8 +73,8 @@ pub(super) struct Check<'a> {
     pub(super) node: &'a Node,
     /// The node may have written by itself or for its user.
     pub(super) may_write: bool,
-    /// Rows may come back.
-    pub(super) resurrection: bool,
+    /// The node has forgotten what was over. Tombstones also go with their owner, and then protect nothing.
+    pub(super) reaped: bool,
 }
 
 impl Check<'_> {
@@ -84,14 +84,14 @@ impl Check<'_> {
         let (mut written, mut old) = (Vec::new(), std::mem::take(&mut seen.rows).into_iter().peekable());
         for row in &rows {
             while old.peek().is_some_and(|old| place(old) < place(row)) {
-                old.next().into_iter().for_each(|gone| forgotten(seen, &gone));
+                old.next().into_iter().for_each(|gone| self.forgotten(seen, &gone));
             }
             let before = old.next_if(|old| place(old) == place(row));
             if before.as_ref().is_none_or(|before| !same(before, row)) {
                 self.changed(before.as_ref(), row, seen, history, &mut written)?;
             }
         }
-        old.for_each(|gone| forgotten(seen, &gone));
+        old.for_each(|gone| self.forgotten(seen, &gone));
         self.networks(&rows)?;
         self.watched(&rows)?;
         seen.rows = rows;
@@ -120,11 +120,16 @@ impl Check<'_> {
             return self.violated(what, row);
         }
         let reaped = seen.reaped.get(&key_of(row)).copied();
-        if !self.resurrection && row.state != RowState::Deleted && reaped.is_some_and(|time| row.time <= time)
-        {
+        if row.state != RowState::Deleted && reaped.is_some_and(|time| row.time <= time) {
             return self.violated("no row comes back after its reap time", row);
         }
         Ok(())
+    }
+
+    fn forgotten(&self, seen: &mut SeenRows, gone: &Row) {
+        if self.reaped && gone.state == RowState::Deleted {
+            seen.reaped.insert(key_of(gone), gone.time);
+        }
     }
 
     fn networks(&self, rows: &[Row]) -> Result<(), Violation> {
@@ -163,12 +168,6 @@ impl Check<'_> {
 
     fn violated<T>(&self, invariant: &'static str, row: &Row) -> Result<T, Violation> {
         Err(Violation::new(invariant, self.id, shown(Some(row))))
-    }
-}
-
-fn forgotten(seen: &mut SeenRows, gone: &Row) {
-    if gone.state == RowState::Deleted {
-        seen.reaped.insert(key_of(gone), gone.time);
     }
 }
 

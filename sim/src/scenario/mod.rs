@@ -6,6 +6,7 @@
 //! nodes 5
 //! networks 1                       all nodes join net0 … at their start
 //! keys on                          key 0 seals
+//! compression off
 //! stagger 100ms                    from one start to the next
 //! tombstone 120s                   how long a tombstone lives
 //! bulk-sync 5s                     time between bulk syncs

@@ -77,6 +77,7 @@ fn setting(settings: &mut Settings, name: &str, words: &mut Words<'_>) -> Parsed
         "nodes" => settings.nodes = words.parse()?,
         "networks" => settings.networks = words.parse()?,
         "keys" => settings.keys = words.on()?,
+        "compression" => settings.compression = words.on()?,
         "stagger" => settings.stagger = words.time()?,
         "tombstone" => settings.tombstone = words.time()?,
         "bulk-sync" => settings.bulk_sync = words.time()?,

@@ -29,6 +29,9 @@ fn settings(f: &mut fmt::Formatter<'_>, settings: &Settings) -> fmt::Result {
     if settings.keys {
         writeln!(f, "keys on")?;
     }
+    if !settings.compression {
+        writeln!(f, "compression off")?;
+    }
     for (what, time, usual) in [
         ("stagger", settings.stagger, usual.stagger),
         ("tombstone", settings.tombstone, usual.tombstone),
@@ -129,9 +132,12 @@ impl fmt::Display for Whom {
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Crash { node, vanish } => write!(f, "crash n{node}{}", if *vanish { " vanish" } else { "" }),
+            Self::Crash { node, vanish } => {
+                write!(f, "crash n{node}{}", if *vanish { " vanish" } else { "" })
+            }
             Self::Restart { node, moved, renamed } => {
-                let (moved, renamed) = (if *moved { " moved" } else { "" }, if *renamed { " renamed" } else { "" });
+                let (moved, renamed) =
+                    (if *moved { " moved" } else { "" }, if *renamed { " renamed" } else { "" });
                 write!(f, "restart n{node}{moved}{renamed}")
             }
             Self::Pause(node) => write!(f, "pause n{node}"),

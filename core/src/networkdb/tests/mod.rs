@@ -454,7 +454,13 @@ fn bulk(tables: &mut Tables, events: &[TableEvent<'_>]) {
         super::message::put_part(&mut payload, &wrap(Kind::TableEvent, &event.to_bytes()));
     }
     let payload = wrap(Kind::Compound, &payload);
-    let sync = BulkSync { time: 99, unsolicited: false, node: b"b", networks: Repeated::default(), payload: &payload };
+    let sync = BulkSync {
+        time: 99,
+        unsolicited: false,
+        node: b"b",
+        networks: Repeated::default(),
+        payload: &payload,
+    };
     tables.message(NOW, &wrap(Kind::BulkSync, &sync.write([&b"net"[..]].into_iter())));
 }
 
@@ -464,6 +470,7 @@ fn rows_of_an_earlier_life_are_taken_back_and_those_of_this_one_are_written_agai
     let watch = tables.watch(Filter::default());
     receive(&mut tables, &event(7, "b", "foreign", "v"));
     tables.create_entry(&EntryKey::new("net", "t", "mine"), Bytes::from_static(b"now")).unwrap();
+    assert_eq!(changes(&mut tables, watch), [(ChangeKind::Create, "foreign".into())]);
     let lost = ["ghost", "mine", "foreign"].map(|key| event(50, "a", key, "then"));
     bulk(&mut tables, &lost);
     let rows = tables.rows(&Filter::default());
@@ -472,8 +479,28 @@ fn rows_of_an_earlier_life_are_taken_back_and_those_of_this_one_are_written_agai
     let expected = [("foreign", deleted), ("ghost", deleted), ("mine", live)];
     assert_eq!(rows, expected.map(|(key, state)| (key.to_owned(), state, true)));
     assert_eq!(tables.get_entry(&EntryKey::new("net", "t", "mine")).unwrap().value, "now");
-    let (create, delete) = (ChangeKind::Create, ChangeKind::Delete);
-    assert_eq!(changes(&mut tables, watch), [(create, "foreign".into()), (delete, "foreign".into())]);
+    assert_eq!(changes(&mut tables, watch), [(ChangeKind::Delete, "foreign".into())]);
     bulk(&mut tables, &lost);
     assert_eq!(tables.stats().counters.conflicts, 3, "said once");
+}
+
+#[test]
+fn a_node_left_alone_says_so_once_and_tries_whom_it_saw_last_with_growing_pauses() {
+    let mut tables = tables(|_| {});
+    let mut tries = Vec::new();
+    for (node, last) in [("b", 2), ("c", 3)] {
+        tables.member(NOW, &MemberEvent::Gone(member(node, last, &[1])));
+    }
+    let mut alone = 0;
+    for second in 0..120 {
+        let now = NOW + Duration::from_secs(second);
+        tables.handle_due(now);
+        let joins = tables.todo.iter().filter(|todo| matches!(todo, tables::Todo::Join(..))).count();
+        tries.extend((0..joins).map(|_| second));
+        tables.refuse_all(now);
+        alone += std::iter::from_fn(|| tables.next_event()).filter(|event| *event == Event::Alone).count();
+    }
+    assert_eq!(alone, 1);
+    assert!((8..20).contains(&tries.len()), "{tries:?}");
+    assert!(tries[1] - tries[0] <= 3 && tries.windows(2).all(|pair| pair[1] - pair[0] <= 26), "{tries:?}");
 }

@@ -114,7 +114,9 @@ impl Run {
         let mut agreed: Vec<Duration> =
             results.iter().flatten().filter_map(|report| *report.agreed.first()?).collect();
         agreed.sort();
-        let at = |share: usize| agreed.get(agreed.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
+        let at = |share: usize| {
+            agreed.get(agreed.len().saturating_sub(1) * share / 100).copied().unwrap_or_default()
+        };
         let steps: u64 = results.iter().flatten().map(|report| report.steps).sum();
         let hash = results.iter().flatten().fold(0u64, |sum, report| sum.wrapping_add(report.hash));
         let seconds = time.as_secs_f64();
