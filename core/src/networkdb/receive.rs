@@ -115,8 +115,11 @@ impl Tables {
 
     /// A node joins or leaves a network. `relay` holds the bytes to pass on.
     fn network_event(&mut self, event: &NetworkEvent<'_>, relay: Option<&[u8]>) {
-        if !self.witness_network(event.time) || event.node == self.name.as_bytes() {
+        if !self.witness_network(event.time) {
             return;
+        }
+        if event.node == self.name.as_bytes() {
+            return self.contradict(event);
         }
         if event.kind != JOIN && event.kind != LEAVE {
             self.counters.unknown_kind += 1;
@@ -138,6 +141,24 @@ impl Tables {
             self.todo.push_back(Todo::Hurry);
             self.counters.cluster_dropped += self.network_queue.prune(self.config.limits.cluster_queue);
         }
+    }
+
+    /// Others hold something else of this node than is true, by a later event than it told in this life: it was
+    /// restarted under its name. They believe only a later one.
+    fn contradict(&mut self, event: &NetworkEvent<'_>) {
+        let joined = self.networks.joined(event.network);
+        let told = self.networks.own(event.network).map_or(0, |own| own.attachment.time);
+        let says_joined = event.kind == JOIN;
+        let says_left = event.kind == LEAVE;
+        if event.time < told || !(says_joined || says_left) || joined == says_joined || self.leaving {
+            return;
+        }
+        let network = self.networks.name(event.network);
+        let time = self.network_clock.increment();
+        if let Some(own) = self.networks.own_mut(&network) {
+            own.attachment.time = time;
+        }
+        self.announce_network(if joined { JOIN } else { LEAVE }, time, &network);
     }
 
     /// Notes an attachment; `false` if it was known or does not count.

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    message::{BulkSync, Encode, Gossip, JOIN, Kind, NetworkEvent, Repeated, TableEvent, wrap},
+    message::{BulkSync, Encode, Gossip, JOIN, Kind, LEAVE, NetworkEvent, Repeated, TableEvent, wrap},
     *,
 };
 use crate::{
@@ -503,4 +503,23 @@ fn a_node_left_alone_says_so_once_and_tries_whom_it_saw_last_with_growing_pauses
     assert_eq!(alone, 1);
     assert!((8..20).contains(&tries.len()), "{tries:?}");
     assert!(tries[1] - tries[0] <= 3 && tries.windows(2).all(|pair| pair[1] - pair[0] <= 26), "{tries:?}");
+}
+
+#[test]
+fn what_others_hold_of_an_earlier_life_in_a_network_is_contradicted() {
+    let mut tables = tables(|_| {});
+    let mut told = |kind, time, network: &[u8]| {
+        let event = NetworkEvent { kind, time, node: b"a", network };
+        let before = tables.network_clock.time();
+        tables.message(NOW, &wrap(Kind::NetworkEvent, &event.to_bytes()));
+        // Each announcement takes a time of its own beyond the one that was witnessed.
+        tables.network_clock.time() > before.max(time + 1)
+    };
+    assert!(!told(LEAVE, 0, b"net"), "older than its join");
+    assert!(!told(JOIN, 50, b"net"), "true");
+    assert!(told(LEAVE, 60, b"net"), "it takes part");
+    assert!(!told(LEAVE, 60, b"net"), "that was said already");
+    assert!(told(JOIN, 70, b"other"), "it takes no part");
+    let own = tables.snapshot().attachments.remove(0).attachment;
+    assert!(own.time > 60 && !own.leaving);
 }
