@@ -27,6 +27,8 @@ pub struct Process<M> {
     pub(crate) accepted: u64,
     /// Bytes of streams it reads in a second; 0 for no bound.
     pub(crate) read_rate: u64,
+    /// When it reads again.
+    pub(crate) reads_at: Instant,
     /// What came while it was paused.
     pub(crate) inbox: VecDeque<Due>,
     pub(crate) inbox_datagrams: usize,
@@ -48,6 +50,7 @@ impl<M> Process<M> {
             life: 0,
             accepted: 0,
             read_rate: 0,
+            reads_at: Instant::ORIGIN,
             inbox: VecDeque::new(),
             inbox_datagrams: 0,
             wake: None,

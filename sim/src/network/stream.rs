@@ -94,6 +94,19 @@ impl Pipe {
 }
 
 impl Pipe {
+    /// What is read at once: all that came together, or the tenth of a second's worth.
+    pub(crate) fn read(&mut self, rate: u64) -> Option<Bytes> {
+        let mut bytes = self.unread.pop_front()?;
+        if rate > 0 {
+            let rest = bytes.split_off(bytes.len().min((rate / 10).max(1) as usize));
+            if !rest.is_empty() {
+                self.unread.push_front(rest);
+            }
+        }
+        self.unread_bytes -= bytes.len();
+        Some(bytes)
+    }
+
     /// Puts a segment that did not pass back to the front.
     pub(crate) fn put_back(&mut self, segment: Segment) {
         match segment {

@@ -158,7 +158,7 @@ fn agree(cluster: &mut Cluster, bound: Duration, report: &mut Report) -> Result<
     let start = cluster.time();
     loop {
         let Some(difference) = cluster.difference() else {
-            report.agreed.push(Some(cluster.time() - start));
+            report.agreed.push(Some(cluster.time().saturating_sub(start)));
             report.answers.push_str("all agree\n");
             return Ok(());
         };

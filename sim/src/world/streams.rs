@@ -240,27 +240,28 @@ impl<M: Machine> World<M> {
         self.give(target, Input::Stream(name, input)).then_some(target)
     }
 
-    /// The machine reads what has come, as fast as it does.
+    /// The machine reads what has come, as fast as its process does.
     fn read(&mut self, id: u64, writer: Side, target: ProcessId, name: StreamId) -> Option<ProcessId> {
-        let rate = self.processes.get(target)?.read_rate;
+        let process = self.processes.get(target)?;
+        let (rate, reads_at) = (process.read_rate, process.reads_at);
         let stream = self.streams.get_mut(&id)?;
         stream.pipe(writer).read_due = false;
         if !stream.end(1 - writer)?.reading {
             return None;
         }
-        let pipe = stream.pipe(writer);
-        let Some(mut bytes) = pipe.unread.pop_front() else { return self.read_end(id, writer, target, name) };
-        let mut next = self.now;
-        if rate > 0 {
-            let rest = bytes.split_off(bytes.len().min((rate / 10).max(1) as usize));
-            if !rest.is_empty() {
-                pipe.unread.push_front(rest);
-            }
-            next = next + Duration::from_nanos(bytes.len() as u64 * 1_000_000_000 / rate);
+        if rate > 0 && reads_at > self.now {
+            self.schedule_read(id, writer, reads_at);
+            return None;
         }
-        pipe.unread_bytes -= bytes.len();
-        if !pipe.unread.is_empty() || pipe.ended {
-            self.schedule_read(id, writer, next);
+        let Some(bytes) = stream.pipe(writer).read(rate) else {
+            return self.read_end(id, writer, target, name);
+        };
+        let more = !stream.pipe(writer).unread.is_empty() || stream.pipe(writer).ended;
+        if let Some(pause) = (bytes.len() as u64 * 1_000_000_000).checked_div(rate) {
+            self.processes.get_mut(target)?.reads_at = self.now + Duration::from_nanos(pause);
+        }
+        if more {
+            self.schedule_read(id, writer, self.now);
         }
         self.push(id, writer);
         self.give(target, Input::Stream(name, StreamInput::Received(&bytes))).then_some(target)

@@ -56,7 +56,7 @@ pub(crate) fn until(
         let world = &cluster.world;
         let before = waiting.len();
         waiting.retain(|node| !world.machine(*node).is_some_and(&done));
-        times.extend((waiting.len()..before).map(|_| Some(cluster.time() - start)));
+        times.extend((waiting.len()..before).map(|_| Some(cluster.time().saturating_sub(start))));
         if waiting.is_empty() || cluster.time() >= start + bound {
             times.extend(waiting.iter().map(|_| None));
             return Ok(times);
