@@ -17,7 +17,7 @@ fn files() -> Vec<PathBuf> {
 fn every_scenario_ends_as_its_file_says() {
     let (files, rewrite) = (files(), env::var_os("NETWORKDB_SIM_REWRITE").is_some());
     assert!(files.len() >= 12, "the scenarios are found");
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
         let scenario: Scenario = text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -30,10 +30,10 @@ fn every_scenario_ends_as_its_file_says() {
             fs::write(&path, format!("{script}----\n{answers}")).unwrap();
         } else if answers != scenario.expected {
             let name = path.file_name().unwrap().display();
-            wrong += &format!("{name}: expected\n{}but it was\n{answers}\n", scenario.expected);
+            wrong.push(format!("{name}: expected\n{}but it was\n{answers}", scenario.expected));
         }
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

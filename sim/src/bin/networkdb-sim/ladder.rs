@@ -98,7 +98,9 @@ impl Ladder {
             let times = until(&mut cluster, &all, (GRAIN, BOUND), |db| written(db, number).is_some())?;
             whole
                 .add(times.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()));
-            times.into_iter().for_each(|time| spread.add(time));
+            for time in times {
+                spread.add(time);
+            }
         }
         let deaths = cluster.news.false_deaths;
         Ok(Cell { nodes, loss, formed, spread, whole, idle, deaths })
@@ -106,7 +108,9 @@ impl Ladder {
 
     fn page(&self, cells: &[Cell]) -> String {
         let mut page = String::from(HEAD);
-        cells.iter().for_each(|cell| page.push_str(&line(cell)));
+        for cell in cells {
+            page.push_str(&line(cell));
+        }
         // Writing to a string does not fail.
         let _ = write!(page, "{}", TAIL.replace("ROWS", &self.rows.to_string()));
         page

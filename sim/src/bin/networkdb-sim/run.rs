@@ -69,7 +69,7 @@ impl Run {
             }
         });
         let results = shared.results.into_inner().unwrap_or_default();
-        self.report(&results, start.elapsed())
+        report(&results, start.elapsed())
     }
 
     fn work(&self, shared: &Shared) {
@@ -109,30 +109,30 @@ impl Run {
         let (first, last) = (self.nodes.start(), self.nodes.end());
         println!("networkdb-sim run --first-seed {seed} --seeds 1 --nodes {first}..{last} --trace");
     }
+}
 
-    fn report(&self, results: &[Result<Report, Box<Failure>>], time: Duration) -> ExitCode {
-        let mut agreed: Vec<Duration> =
-            results.iter().flatten().filter_map(|report| *report.agreed.first()?).collect();
-        agreed.sort();
-        let at = |share: usize| {
-            agreed.get(agreed.len().saturating_sub(1) * share / 100).copied().unwrap_or_default()
-        };
-        let steps: u64 = results.iter().flatten().map(|report| report.steps).sum();
-        let hash = results.iter().flatten().fold(0u64, |sum, report| sum.wrapping_add(report.hash));
-        let seconds = time.as_secs_f64();
-        let failed = results.iter().filter(|result| result.is_err()).count();
-        println!(
-            "{} seeds in {seconds:.1} s, {:.0} a minute; {:.2} million steps a second; {failed} failed",
-            results.len(),
-            results.len() as f64 * 60.0 / seconds,
-            steps as f64 / seconds / 1e6,
-        );
-        println!(
-            "agreed after the last fault: median {:.2} s, 99 % {:.2} s, longest {:.2} s; traces {hash:016x}",
-            at(50).as_secs_f64(),
-            at(99).as_secs_f64(),
-            at(100).as_secs_f64(),
-        );
-        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    }
+/// What all seeds came to.
+fn report(results: &[Result<Report, Box<Failure>>], time: Duration) -> ExitCode {
+    let mut agreed: Vec<Duration> =
+        results.iter().flatten().filter_map(|report| *report.agreed.first()?).collect();
+    agreed.sort();
+    let at =
+        |share: usize| agreed.get(agreed.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
+    let steps: u64 = results.iter().flatten().map(|report| report.steps).sum();
+    let hash = results.iter().flatten().fold(0u64, |sum, report| sum.wrapping_add(report.hash));
+    let seconds = time.as_secs_f64();
+    let failed = results.iter().filter(|result| result.is_err()).count();
+    println!(
+        "{} seeds in {seconds:.1} s, {:.0} a minute; {:.2} million steps a second; {failed} failed",
+        results.len(),
+        results.len() as f64 * 60.0 / seconds,
+        steps as f64 / seconds / 1e6,
+    );
+    println!(
+        "agreed after the last fault: median {:.2} s, 99 % {:.2} s, longest {:.2} s; traces {hash:016x}",
+        at(50).as_secs_f64(),
+        at(99).as_secs_f64(),
+        at(100).as_secs_f64(),
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

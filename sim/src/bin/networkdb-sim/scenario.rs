@@ -8,8 +8,8 @@ use networkdb_sim::{Cluster, Scenario};
 #[derive(Args)]
 pub(crate) struct Files {
     /// Text files; the grammar is in `sim/src/scenario/mod.rs`.
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
+    #[arg(required = true, value_name = "FILE")]
+    paths: Vec<PathBuf>,
     /// Writes the answers into the files.
     #[arg(long)]
     rewrite: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Files {
 impl Files {
     pub(crate) fn execute(&self) -> ExitCode {
         let mut ok = true;
-        for file in &self.files {
+        for file in &self.paths {
             match self.run(file) {
                 Ok(told) => println!("{}: {told}", file.display()),
                 Err(reason) => {

@@ -40,7 +40,9 @@ type Measure = fn(&mut Cluster, u8) -> Result<Option<Duration>, Violation>;
 impl Yardstick {
     pub(crate) fn execute(&self) -> ExitCode {
         print!("| change: median / max in ms |");
-        SIZES.iter().for_each(|size| print!(" {size} nodes |"));
+        for size in SIZES {
+            print!(" {size} nodes |");
+        }
         println!("\n|---|---|---|---|---|---|");
         for (name, measure) in CHANGES {
             print!("| {name} |");
