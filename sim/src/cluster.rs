@@ -154,7 +154,7 @@ impl Cluster {
         else {
             return Ok(());
         };
-        invariants.after(id, db, node, process, cause)?;
+        invariants.after(id, db, node, process, (world.now(), cause))?;
         invariants.sent(id, &world.sent, db, node)
     }
 

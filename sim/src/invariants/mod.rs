@@ -7,7 +7,10 @@ mod rows;
 
 use std::fmt;
 
-use networkdb_core::networkdb::{Limits, NetworkDb, Stats};
+use networkdb_core::{
+    machine::Instant,
+    networkdb::{Limits, NetworkDb, Stats},
+};
 
 use crate::{cluster::Node, faults::NodeId, process::Process, world::Sent};
 
@@ -99,7 +102,7 @@ impl Invariants {
         db: &NetworkDb,
         node: &Node,
         process: &Process<NetworkDb>,
-        cause: Cause,
+        (now, cause): (Instant, Cause),
     ) -> Result<(), Violation> {
         let Self { nodes, history, order, limits, keys_differed } = self;
         let Some(seen) = nodes.get_mut(id) else { return Ok(()) };
@@ -113,7 +116,7 @@ impl Invariants {
         let may_write = cause != Cause::Network || stats.counters.conflicts > seen.stats.counters.conflicts;
         if may_write || rows::may_differ(&seen.stats, &stats) {
             let reaped = stats.counters.reaped > seen.stats.counters.reaped;
-            let check = rows::Check { id, db, node, may_write, reaped };
+            let check = rows::Check { id, db, node, now, may_write, reaped };
             let written = check.run(&mut seen.rows, history)?;
             if cause == Cause::Write {
                 order.wrote(id, written);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use networkdb_core::{
     Name,
+    machine::Instant,
     networkdb::{EntryKey, Filter, NetworkDb, Row, RowState, Stats},
 };
 
@@ -19,6 +20,8 @@ struct Version {
     time: u64,
     deleted: bool,
     value: Bytes,
+    /// When, by the true time.
+    written: Instant,
 }
 
 impl Version {
@@ -33,17 +36,20 @@ impl Version {
 pub(super) struct History(BTreeMap<EntryKey, Vec<Version>>);
 
 impl History {
-    fn note(&mut self, row: &Row) {
+    fn note(&mut self, row: &Row, now: Instant) {
         self.0.entry(key_of(row)).or_default().push(Version {
             owner: row.owner.clone(),
             time: row.time,
             deleted: row.state == RowState::Deleted,
             value: row.value.clone(),
+            written: now,
         });
     }
 
-    fn has(&self, row: &Row) -> bool {
-        self.0.get(&key_of(row)).is_some_and(|versions| versions.iter().rev().any(|version| version.is(row)))
+    /// When this version was written, if it was.
+    fn written(&self, row: &Row) -> Option<Instant> {
+        let versions = self.0.get(&key_of(row))?;
+        versions.iter().rev().find(|version| version.is(row)).map(|version| version.written)
     }
 }
 
@@ -51,8 +57,8 @@ impl History {
 #[derive(Debug, Default)]
 pub(super) struct SeenRows {
     rows: Vec<Row>,
-    /// Tombstones that were forgotten after their time: when the rows were deleted, by the table clock.
-    reaped: BTreeMap<EntryKey, u64>,
+    /// Tombstones that were forgotten after their time, by key.
+    reaped: BTreeMap<EntryKey, Row>,
 }
 
 /// Whether the rows may be others than before.
@@ -71,6 +77,7 @@ pub(super) struct Check<'a> {
     pub(super) id: NodeId,
     pub(super) db: &'a NetworkDb,
     pub(super) node: &'a Node,
+    pub(super) now: Instant,
     /// The node may have written by itself or for its user.
     pub(super) may_write: bool,
     /// The node has forgotten what was over. Tombstones also go with their owner, and then protect nothing.
@@ -111,16 +118,19 @@ impl Check<'_> {
         }
         let own = *row.owner == *self.node.name.as_bytes();
         if own && self.may_write {
-            history.note(row);
+            history.note(row, self.now);
             written.push(row.clone());
-        } else if !history.has(row) {
+        }
+        let Some(since) = history.written(row) else {
             let deleted = row.state == RowState::Deleted;
             let what =
                 if deleted { "only the owner writes tombstones" } else { "only the owner writes a row" };
             return self.violated(what, row);
-        }
-        let reaped = seen.reaped.get(&key_of(row)).copied();
-        if row.state != RowState::Deleted && reaped.is_some_and(|time| row.time <= time) {
+        };
+        // Nobody can forbid a row that was written later, by a clock that was behind.
+        let tombstone = seen.reaped.get(&key_of(row)).filter(|tombstone| tombstone.time >= row.time);
+        let older = tombstone.and_then(|tombstone| history.written(tombstone)).is_some_and(|at| since < at);
+        if older && row.state != RowState::Deleted {
             return self.violated("no row comes back after its reap time", row);
         }
         Ok(())
@@ -128,7 +138,7 @@ impl Check<'_> {
 
     fn forgotten(&self, seen: &mut SeenRows, gone: &Row) {
         if self.reaped && gone.state == RowState::Deleted {
-            seen.reaped.insert(key_of(gone), gone.time);
+            seen.reaped.insert(key_of(gone), gone.clone());
         }
     }
 
