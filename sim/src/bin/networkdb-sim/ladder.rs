@@ -29,6 +29,10 @@ pub(crate) struct Ladder {
     /// Datagrams and segments lost, in percent.
     #[arg(long, value_delimiter = ',', default_value = "0,10,30")]
     loss: Vec<u32>,
+    /// The largest cluster tried at 30 % loss and more, where news of suspicions fills the pace of gossip and a run
+    /// takes long.
+    #[arg(long, default_value_t = 100)]
+    lossy_nodes: usize,
     /// Rows written one after the other in each cluster.
     #[arg(long, default_value_t = 20)]
     rows: u8,
@@ -64,6 +68,9 @@ impl Ladder {
         let mut cells = Vec::new();
         for &nodes in &self.nodes {
             for &loss in &self.loss {
+                if loss >= 30 && nodes > self.lossy_nodes {
+                    continue;
+                }
                 let cell = self.cell(nodes, loss).map_err(|violation| violation.to_string())?;
                 print!("{}", line(&cell));
                 cells.push(cell);
