@@ -13,6 +13,7 @@ run: setup
 
 test: setup-test lint wasm binary peers
 	cargo test --locked --workspace --no-fail-fast
+	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
 	@echo "all tests passed"
 
 bench: setup-test peers
@@ -41,7 +42,7 @@ lint:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
 wasm:
-	cargo build --locked --package networkdb-core --target wasm32-unknown-unknown
+	cargo build --locked --package networkdb-core --package networkdb-sim --lib --no-default-features --target wasm32-unknown-unknown
 
 binary:
 	cargo build --locked --package networkdb-cli

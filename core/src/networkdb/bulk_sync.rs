@@ -279,7 +279,8 @@ impl Tables {
     }
 
     /// The payload of the next part. Parts may be taken in any order, so each begins with the network events, for
-    /// those nodes that take them. The peer's own rows are left out: it would not take them.
+    /// those nodes that take them. An answer leaves the peer's own rows out; who asks tells them: the peer may have lost
+    /// them by a restart, and takes them back.
     fn next_part(&self, sync: &mut Sync) -> Vec<u8> {
         let mut part = Vec::new();
         if self.nodes.get(&sync.peer).is_some_and(Node::takes_networks) {
@@ -288,9 +289,10 @@ impl Tables {
             }
         }
         let full = part.len() + self.config.bulk_sync_part;
+        let but = (!sync.asks()).then(|| sync.peer.clone());
         while let Some(leg) = sync.walk.legs.front() {
             let behind = sync.walk.behind.take();
-            sync.walk.behind = self.fill(leg, &sync.peer, behind, full, &mut part);
+            sync.walk.behind = self.fill(leg, but.as_ref(), behind, full, &mut part);
             if sync.walk.behind.is_some() {
                 return wrap(Kind::Compound, &part);
             }
@@ -300,18 +302,20 @@ impl Tables {
         wrap(Kind::Compound, &part)
     }
 
-    /// Appends rows of a leg, at least one, until there are no more; or returns the last one before `part` is full.
+    /// Appends rows of a leg but those of one node, at least one, until there are no more; or returns the last one
+    /// before `part` is full.
     fn fill(
         &self,
         leg: &Leg,
-        peer: &Name,
+        but: Option<&Name>,
         behind: Option<EntryKey>,
         full: usize,
         part: &mut Vec<u8>,
     ) -> Option<EntryKey> {
         let rows = self.rows.iter(&leg.filter, behind.as_ref());
         let mut last: Option<Stored<'_>> = None;
-        for row in rows.filter(|row| row.entry.owner() != peer && leg.times.contains(&row.entry.time())) {
+        for row in rows.filter(|row| Some(row.entry.owner()) != but && leg.times.contains(&row.entry.time()))
+        {
             let event = self.event_of(row);
             if part.len() + event.part_len() > full
                 && let Some(last) = last

@@ -96,7 +96,7 @@ pub enum Event {
         /// Whether it joined.
         joined: bool,
     },
-    /// No bootstrap address is part of the cluster, and no other node is known; they are being tried.
+    /// No other node answers. Bootstrap addresses and the nodes last seen are being tried. Told once until one does.
     Alone,
     /// Something to look at.
     Warning(Warning),

@@ -115,8 +115,11 @@ impl Tables {
 
     /// A node joins or leaves a network. `relay` holds the bytes to pass on.
     fn network_event(&mut self, event: &NetworkEvent<'_>, relay: Option<&[u8]>) {
-        if !self.witness_network(event.time) || event.node == self.name.as_bytes() {
+        if !self.witness_network(event.time) {
             return;
+        }
+        if event.node == self.name.as_bytes() {
+            return self.contradict(event);
         }
         if event.kind != JOIN && event.kind != LEAVE {
             self.counters.unknown_kind += 1;
@@ -138,6 +141,24 @@ impl Tables {
             self.todo.push_back(Todo::Hurry);
             self.counters.cluster_dropped += self.network_queue.prune(self.config.limits.cluster_queue);
         }
+    }
+
+    /// Others hold something else of this node than is true, by a later event than it told in this life: it was
+    /// restarted under its name. They believe only a later one.
+    fn contradict(&mut self, event: &NetworkEvent<'_>) {
+        let joined = self.networks.joined(event.network);
+        let told = self.networks.own(event.network).map_or(0, |own| own.attachment.time);
+        let says_joined = event.kind == JOIN;
+        let says_left = event.kind == LEAVE;
+        if event.time < told || !(says_joined || says_left) || joined == says_joined || self.leaving {
+            return;
+        }
+        let network = self.networks.name(event.network);
+        let time = self.network_clock.increment();
+        if let Some(own) = self.networks.own_mut(&network) {
+            own.attachment.time = time;
+        }
+        self.announce_network(if joined { JOIN } else { LEAVE }, time, &network);
     }
 
     /// Notes an attachment; `false` if it was known or does not count.
@@ -175,7 +196,13 @@ impl Tables {
 
     /// A row changed. `data` holds the bytes to pass on.
     fn table_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {
-        if event.node == self.name.as_bytes() || !self.witness_table(event.time) {
+        if event.node == self.name.as_bytes() {
+            if context.bulk {
+                self.disown(event);
+            }
+            return;
+        }
+        if !self.witness_table(event.time) {
             return;
         }
         if !(1..=DELETE).contains(&event.kind) {
@@ -189,7 +216,7 @@ impl Tables {
         }
         let at = place(event);
         let known = self.rows.get(at);
-        if let Some(known) = known.filter(|known| known.time() >= event.time) {
+        if let Some(known) = known.filter(|known| known.time() >= event.time && !self.takes_old_news) {
             let ours = known.time() == event.time && *known.owner() == self.name;
             let larger = (known.owner().as_bytes(), known.value()) > (event.node, event.value);
             self.counters.stale += 1;
@@ -268,6 +295,25 @@ impl Tables {
         let time = self.table_clock.increment();
         let kind = if old.is_tombstone() { DELETE } else { super::message::UPDATE };
         self.store_own(at, old.value(), time, kind);
+    }
+
+    /// A bulk sync brings a newer version of an own row than there is here: this name wrote it in an earlier life. The
+    /// others keep it for ever, for only its owner may take it back: what is true here is written anew.
+    fn disown(&mut self, event: &TableEvent<'_>) {
+        let at = place(event);
+        let known = self.rows.get(at).cloned();
+        let newer = known.as_ref().is_none_or(|known| known.time() < event.time);
+        let gone = known.is_none() && event.kind == DELETE;
+        if !newer || gone || !self.networks.joined(event.network) || !self.witness_table(event.time) {
+            return;
+        }
+        if known.as_ref().is_some_and(|known| *known.owner() == self.name) {
+            return self.write_anew(at);
+        }
+        self.counters.conflicts += 1;
+        self.remove_and_tell(at);
+        let time = self.table_clock.increment();
+        self.store_own(at, event.value, time, DELETE);
     }
 
     /// Queues an own network event.

@@ -19,7 +19,7 @@ pub struct Counters {
     pub table_events: u64,
     /// Table events not newer than what is known.
     pub stale: u64,
-    /// Two rows of one time, settled by writing the larger anew.
+    /// Own rows written anew: of two of one time the larger, and what is true where others hold a row of an earlier life.
     pub conflicts: u64,
     /// Node records refused for [`super::Limits::nodes`].
     pub nodes_dropped: u64,

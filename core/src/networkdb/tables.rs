@@ -135,7 +135,11 @@ pub struct Tables {
     pub(super) last_reap: Instant,
     pub(super) bootstrap: Bootstrap,
     pub(super) reconnecting: bool,
+    /// Failed nodes tried in a row that did not answer.
+    pub(super) reconnects_failed: u32,
     pub(super) leaving: bool,
+    /// A planted bug, for tests of tests: rows are taken whatever their time.
+    pub(super) takes_old_news: bool,
     pub(super) timers: Timers<Timer>,
     pub(super) rng: Rng,
     pub(super) todo: VecDeque<Todo>,
@@ -160,6 +164,8 @@ pub(super) struct Bootstrap {
     /// Those that have answered: how names are told to belong to a member.
     pub(super) reached: Vec<SocketAddr>,
     pub(super) trying: bool,
+    /// The user was told that no other node is known.
+    pub(super) alone: bool,
     /// Tries in a row that failed.
     pub(super) failures: u32,
 }
@@ -186,6 +192,8 @@ impl Tables {
             last_reap: now,
             bootstrap: Bootstrap::default(),
             reconnecting: false,
+            reconnects_failed: 0,
+            takes_old_news: false,
             leaving: false,
             timers: Timers::default(),
             rng: Rng::new(seed),
@@ -368,7 +376,7 @@ impl Tables {
                 }
                 Timer::Reconnect => {
                     self.reconnect();
-                    self.config.reconnect_interval
+                    self.reconnect_pause()
                 }
                 Timer::Rejoin => {
                     self.check_bootstrap();
@@ -451,7 +459,10 @@ impl Delegate for Tables {
         match event {
             MemberEvent::Joined(member) => self.member_joined(now, member),
             MemberEvent::Updated(member) => self.member_updated(member),
-            MemberEvent::Gone(member) => self.member_gone(member),
+            MemberEvent::Gone(member) => {
+                self.member_gone(member);
+                self.seek(now);
+            }
         }
     }
 

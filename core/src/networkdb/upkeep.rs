@@ -16,6 +16,8 @@ use crate::{
     memberlist::JoinReport,
 };
 
+/// How far the pause between tries of failed nodes grows: sixteenfold.
+const MAX_DOUBLINGS: u32 = 4;
 /// The first wait before a bootstrap is tried again; doubled each time.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
@@ -75,8 +77,30 @@ impl Tables {
 
     pub(super) fn reconnected(&mut self, now: Instant, node: Name, report: &JoinReport) {
         self.reconnecting = false;
-        if !report.reached.is_empty() {
+        if report.reached.is_empty() {
+            self.reconnects_failed = self.reconnects_failed.saturating_add(1);
+        } else {
+            self.reconnects_failed = 0;
             self.announce(now, JOIN, After::Sync(node));
+        }
+    }
+
+    /// How long until a failed node is tried again: doubled with each that did not answer, and never in step with
+    /// others.
+    pub(super) fn reconnect_pause(&mut self) -> Duration {
+        let doublings = self.reconnects_failed.min(MAX_DOUBLINGS);
+        let pause = self.config.reconnect_interval * 2u32.pow(doublings);
+        if doublings == 0 { pause } else { pause / 2 + self.rng.duration(pause) }
+    }
+
+    /// A node has gone: it is tried soon, and if it was the last one, so are the bootstrap addresses.
+    pub(super) fn seek(&mut self, now: Instant) {
+        if self.leaving {
+            return;
+        }
+        self.reconnects_failed = 0;
+        if self.nodes.active() <= 1 {
+            self.timers.set(Timer::Rejoin, now);
         }
     }
 
@@ -97,7 +121,15 @@ impl Tables {
 
     /// Joins the bootstrap addresses unless one of them belongs to an active member.
     pub(super) fn check_bootstrap(&mut self) {
-        if self.leaving || self.bootstrap.trying || self.bootstrap.seeds.is_empty() {
+        if self.leaving {
+            return;
+        }
+        let alone = self.nodes.active() <= 1 && self.nodes.failed() + self.bootstrap.seeds.len() > 0;
+        if alone && !self.bootstrap.alone {
+            self.tell(Event::Alone);
+        }
+        self.bootstrap.alone = alone;
+        if self.bootstrap.trying || self.bootstrap.seeds.is_empty() {
             return;
         }
         let own = canonical(SocketAddr::new(self.config.memberlist.advertise.ip(), self.config.port()));
@@ -111,9 +143,6 @@ impl Tables {
         if found || seeds.is_empty() {
             self.bootstrap.failures = 0;
             return;
-        }
-        if self.nodes.active() <= 1 {
-            self.tell(Event::Alone);
         }
         self.bootstrap.trying = true;
         self.todo.push_back(Todo::Join(seeds, Purpose::Bootstrap));

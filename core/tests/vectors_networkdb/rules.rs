@@ -30,6 +30,8 @@ pub(crate) enum Rule {
     ClockGuarded,
     EnvelopeChecked,
     NestedSyncDropped,
+    AttachmentsContradicted,
+    RowsTakenBack,
 }
 
 /// Who keeps a rule.
@@ -237,6 +239,18 @@ pub(crate) const ALL: &[Entry] = &[
         Keeper::Ours,
         None,
         "a bulk sync inside a bulk sync is dropped (section 9)",
+    ),
+    entry(
+        Rule::AttachmentsContradicted,
+        Keeper::Ours,
+        Some((FIRST, "push_pull")),
+        "what others hold of this node in a network, from an earlier life, is answered by a later event",
+    ),
+    entry(
+        Rule::RowsTakenBack,
+        Keeper::Ours,
+        None,
+        "own rows a bulk sync brings in versions of an earlier life are written anew: what is here, or a tombstone",
     ),
 ];
 

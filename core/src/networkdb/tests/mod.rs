@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    message::{BulkSync, Encode, Gossip, JOIN, Kind, NetworkEvent, Repeated, TableEvent, wrap},
+    message::{BulkSync, Encode, Gossip, JOIN, Kind, LEAVE, NetworkEvent, Repeated, TableEvent, wrap},
     *,
 };
 use crate::{
@@ -445,4 +445,81 @@ fn two_nodes_share_rows_by_gossip_and_by_bulk_sync_and_part() {
     assert!(pair.events(1).iter().any(|event| matches!(event, Event::Left { .. })));
     assert_eq!(pair.nodes[0].cluster_peers().len(), 1);
     assert_eq!(pair.nodes[0].rows(&Filter::network("net")).len(), 1, "rows of a node that left go");
+}
+
+/// Rows as a bulk sync of b brings them.
+fn bulk(tables: &mut Tables, events: &[TableEvent<'_>]) {
+    let mut payload = Vec::new();
+    for event in events {
+        super::message::put_part(&mut payload, &wrap(Kind::TableEvent, &event.to_bytes()));
+    }
+    let payload = wrap(Kind::Compound, &payload);
+    let sync = BulkSync {
+        time: 99,
+        unsolicited: false,
+        node: b"b",
+        networks: Repeated::default(),
+        payload: &payload,
+    };
+    tables.message(NOW, &wrap(Kind::BulkSync, &sync.write([&b"net"[..]].into_iter())));
+}
+
+#[test]
+fn rows_of_an_earlier_life_are_taken_back_and_those_of_this_one_are_written_again() {
+    let mut tables = tables(|_| {});
+    let watch = tables.watch(Filter::default());
+    receive(&mut tables, &event(7, "b", "foreign", "v"));
+    tables.create_entry(&EntryKey::new("net", "t", "mine"), Bytes::from_static(b"now")).unwrap();
+    assert_eq!(changes(&mut tables, watch), [(ChangeKind::Create, "foreign".into())]);
+    let lost = ["ghost", "mine", "foreign"].map(|key| event(50, "a", key, "then"));
+    bulk(&mut tables, &lost);
+    let rows = tables.rows(&Filter::default());
+    let rows: Vec<_> = rows.iter().map(|row| (row.key.to_string(), row.state, row.time > 50)).collect();
+    let (live, deleted) = (RowState::Live, RowState::Deleted);
+    let expected = [("foreign", deleted), ("ghost", deleted), ("mine", live)];
+    assert_eq!(rows, expected.map(|(key, state)| (key.to_owned(), state, true)));
+    assert_eq!(tables.get_entry(&EntryKey::new("net", "t", "mine")).unwrap().value, "now");
+    assert_eq!(changes(&mut tables, watch), [(ChangeKind::Delete, "foreign".into())]);
+    bulk(&mut tables, &lost);
+    assert_eq!(tables.stats().counters.conflicts, 3, "said once");
+}
+
+#[test]
+fn a_node_left_alone_says_so_once_and_tries_whom_it_saw_last_with_growing_pauses() {
+    let mut tables = tables(|_| {});
+    let mut tries = Vec::new();
+    for (node, last) in [("b", 2), ("c", 3)] {
+        tables.member(NOW, &MemberEvent::Gone(member(node, last, &[1])));
+    }
+    let mut alone = 0;
+    for second in 0..120 {
+        let now = NOW + Duration::from_secs(second);
+        tables.handle_due(now);
+        let joins = tables.todo.iter().filter(|todo| matches!(todo, tables::Todo::Join(..))).count();
+        tries.extend((0..joins).map(|_| second));
+        tables.refuse_all(now);
+        alone += std::iter::from_fn(|| tables.next_event()).filter(|event| *event == Event::Alone).count();
+    }
+    assert_eq!(alone, 1);
+    assert!((8..20).contains(&tries.len()), "{tries:?}");
+    assert!(tries[1] - tries[0] <= 3 && tries.windows(2).all(|pair| pair[1] - pair[0] <= 26), "{tries:?}");
+}
+
+#[test]
+fn what_others_hold_of_an_earlier_life_in_a_network_is_contradicted() {
+    let mut tables = tables(|_| {});
+    let mut told = |kind, time, network: &[u8]| {
+        let event = NetworkEvent { kind, time, node: b"a", network };
+        let before = tables.network_clock.time();
+        tables.message(NOW, &wrap(Kind::NetworkEvent, &event.to_bytes()));
+        // Each announcement takes a time of its own beyond the one that was witnessed.
+        tables.network_clock.time() > before.max(time + 1)
+    };
+    assert!(!told(LEAVE, 0, b"net"), "older than its join");
+    assert!(!told(JOIN, 50, b"net"), "true");
+    assert!(told(LEAVE, 60, b"net"), "it takes part");
+    assert!(!told(LEAVE, 60, b"net"), "that was said already");
+    assert!(told(JOIN, 70, b"other"), "it takes no part");
+    let own = tables.snapshot().attachments.remove(0).attachment;
+    assert!(own.time > 60 && !own.leaving);
 }

@@ -150,7 +150,7 @@ impl Peer {
         }
     }
 
-    fn announce_network(&mut self, kind: i32, network: &str) {
+    pub(super) fn announce_network(&mut self, kind: i32, network: &str) {
         let (time, node) = (self.network_clock, self.name.as_bytes());
         let event = NetworkEvent { kind, time, node, network: network.as_bytes() };
         let bytes = wrap(Kind::NetworkEvent, &event.to_bytes());

@@ -98,6 +98,9 @@ impl Peer {
             return;
         }
         let (node, network) = (name(event.node), name(event.network));
+        if node == self.name && self.does(Rule::AttachmentsContradicted) {
+            return self.contradict(event, &network);
+        }
         if node == self.name || (!(1..=2).contains(&event.kind) && self.does(Rule::UnknownTypesDropped)) {
             return;
         }
@@ -127,6 +130,22 @@ impl Peer {
         }
     }
 
+    /// Others believe only a later event than the one that is wrong.
+    fn contradict(&mut self, event: &NetworkEvent<'_>, network: &str) {
+        let own = self.attached.get(&self.name).and_then(|networks| networks.get(network));
+        let (joined, told) = (own.is_some_and(|at| !at.leaving), own.map_or(0, |at| at.time));
+        let wrong = event.kind == if joined { 2 } else { 1 };
+        if !wrong || event.time < told {
+            return;
+        }
+        self.network_clock += 1;
+        let time = self.network_clock;
+        if let Some(own) = self.attached.get_mut(&self.name).and_then(|networks| networks.get_mut(network)) {
+            own.time = time;
+        }
+        self.announce_network(if joined { 1 } else { 2 }, network);
+    }
+
     fn leaver_rows(&mut self, network: &str, node: &str) {
         for (key, row) in self.rows_of(Some(network), node) {
             if !row.deleting && !self.hidden(&row) {
@@ -146,6 +165,9 @@ impl Peer {
         let owner = name(event.node);
         let key = (name(event.network), name(event.table), name(event.key));
         if owner == self.name {
+            if bulk && self.does(Rule::RowsTakenBack) {
+                self.take_back(event, &key);
+            }
             return; // 1
         }
         let guarded = self.does(Rule::ClockGuarded);
@@ -181,6 +203,30 @@ impl Peer {
         if !unknown_delete || (bulk && reap > TOMBSTONE / 6) {
             self.relay(&key, event.time, data, bulk); // 8
         }
+    }
+
+    /// An own row in a version this node does not know: it was written in an earlier life.
+    fn take_back(&mut self, event: &TableEvent<'_>, key: &Key) {
+        let old = self.rows.get(key).cloned();
+        let known = old.as_ref().map_or(event.kind == 3, |old| old.time >= event.time);
+        let guarded = self.does(Rule::ClockGuarded);
+        if known || !self.joined(&key.0) || !witness(&mut self.table_clock, event.time, guarded) {
+            return;
+        }
+        self.table_clock += 1;
+        let time = self.table_clock;
+        if let Some(own) = old.as_ref().filter(|old| old.owner == self.name) {
+            let kind = if own.deleting { 3 } else { 2 };
+            return self.write_own(kind, key, Row { time, ..own.clone() });
+        }
+        if let Some(old) = old {
+            if !old.deleting && !self.hidden(&old) {
+                self.tell(key, "delete", &old.value, &old.value);
+            }
+            self.remove_row(key);
+        }
+        let (owner, value) = (self.name.clone(), hex::encode(event.value));
+        self.write_own(3, key, Row { owner, time, value, reap: TOMBSTONE, deleting: true });
     }
 
     fn takes_part(&self, node: &str, network: &str) -> bool {
