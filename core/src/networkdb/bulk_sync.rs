@@ -46,11 +46,18 @@ struct Walk {
     over: bool,
 }
 
-/// The rows of one network written in a span of time.
+/// The rows of one network written in a span of time, but for those of one node.
 #[derive(Debug)]
 struct Leg {
     filter: Filter,
     times: RangeInclusive<u64>,
+    but: Option<Name>,
+}
+
+impl Leg {
+    fn has(&self, row: &Stored<'_>) -> bool {
+        Some(row.entry.owner()) != self.but.as_ref() && self.times.contains(&row.entry.time())
+    }
 }
 
 /// Why there is a bulk sync.
@@ -84,16 +91,19 @@ impl Sync {
     }
 }
 
-/// The order in which rows are sent: to a peer that asks, first those written since, which it cannot have.
-fn legs(networks: &[Name], reason: &Reason) -> VecDeque<Leg> {
+/// The order in which rows are sent: to a peer that asks, first those written since, which it cannot have, be it the
+/// owner that has lost them by a restart; then the others but for its own.
+fn legs(networks: &[Name], peer: &Name, reason: &Reason) -> VecDeque<Leg> {
     let spans = match reason {
-        Reason::Answer(time) if *time < u64::MAX => vec![*time + 1..=u64::MAX, 0..=*time],
-        _ => vec![0..=u64::MAX],
+        Reason::Answer(time) if *time < u64::MAX => {
+            vec![(*time + 1..=u64::MAX, None), (0..=*time, Some(peer.clone()))]
+        }
+        _ => vec![(0..=u64::MAX, None)],
     };
-    let leg = |network: &Name, times| Leg { filter: Filter::network(network.clone()), times };
+    let leg = |network: &Name, (times, but)| Leg { filter: Filter::network(network.clone()), times, but };
     spans
         .into_iter()
-        .flat_map(|times| networks.iter().map(move |network| leg(network, times.clone())))
+        .flat_map(|span| networks.iter().map(move |network| leg(network, span.clone())))
         .collect()
 }
 
@@ -251,7 +261,7 @@ impl Tables {
         let (addr, time) = (node.addr, self.table_clock.increment());
         self.last_sync += 1;
         let id = self.last_sync;
-        let walk = Walk { legs: legs(networks, &reason), ..Walk::default() };
+        let walk = Walk { legs: legs(networks, peer, &reason), ..Walk::default() };
         let sync =
             Sync { peer: peer.clone(), addr, time, networks: networks.to_vec(), walk, reason, answer: None };
         self.counters.syncs_sent += 1;
@@ -279,8 +289,7 @@ impl Tables {
     }
 
     /// The payload of the next part. Parts may be taken in any order, so each begins with the network events, for
-    /// those nodes that take them. An answer leaves the peer's own rows out; who asks tells them: the peer may have lost
-    /// them by a restart, and takes them back.
+    /// those nodes that take them.
     fn next_part(&self, sync: &mut Sync) -> Vec<u8> {
         let mut part = Vec::new();
         if self.nodes.get(&sync.peer).is_some_and(Node::takes_networks) {
@@ -289,10 +298,9 @@ impl Tables {
             }
         }
         let full = part.len() + self.config.bulk_sync_part;
-        let but = (!sync.asks()).then(|| sync.peer.clone());
         while let Some(leg) = sync.walk.legs.front() {
             let behind = sync.walk.behind.take();
-            sync.walk.behind = self.fill(leg, but.as_ref(), behind, full, &mut part);
+            sync.walk.behind = self.fill(leg, behind, full, &mut part);
             if sync.walk.behind.is_some() {
                 return wrap(Kind::Compound, &part);
             }
@@ -302,20 +310,11 @@ impl Tables {
         wrap(Kind::Compound, &part)
     }
 
-    /// Appends rows of a leg but those of one node, at least one, until there are no more; or returns the last one
-    /// before `part` is full.
-    fn fill(
-        &self,
-        leg: &Leg,
-        but: Option<&Name>,
-        behind: Option<EntryKey>,
-        full: usize,
-        part: &mut Vec<u8>,
-    ) -> Option<EntryKey> {
+    /// Appends rows of a leg, at least one, until there are no more; or returns the last one before `part` is full.
+    fn fill(&self, leg: &Leg, behind: Option<EntryKey>, full: usize, part: &mut Vec<u8>) -> Option<EntryKey> {
         let rows = self.rows.iter(&leg.filter, behind.as_ref());
         let mut last: Option<Stored<'_>> = None;
-        for row in rows.filter(|row| Some(row.entry.owner()) != but && leg.times.contains(&row.entry.time()))
-        {
+        for row in rows.filter(|row| leg.has(row)) {
             let event = self.event_of(row);
             if part.len() + event.part_len() > full
                 && let Some(last) = last

@@ -22,7 +22,8 @@ const AROUND_ROW: usize = 512;
 impl Tables {
     /// Writes a row that is not there.
     pub fn create_entry(&mut self, key: &EntryKey, value: Bytes) -> Result<(), EntryError> {
-        if self.state_of(key) == Some(RowState::Live) {
+        // What is left of an earlier life does not stand in the way of this one.
+        if self.rows.get(key.place()).is_some_and(|entry| entry.is_live() && !entry.is_inherited()) {
             return Err(EntryError::Exists(key.clone()));
         }
         self.write(key, &value, CREATE)
@@ -101,7 +102,7 @@ impl Tables {
         } else {
             (RowState::Live, 0)
         };
-        self.put(at, &Draft { owner, value, time, state, reap });
+        self.put(at, &Draft { owner, value, time, state, reap, inherited: false });
         let room = self.packet_room;
         let Some(own) = self.networks.own_mut(at.network) else { return };
         let row = (at.table.into(), at.key.into());
@@ -167,7 +168,8 @@ impl Tables {
         }
     }
 
-    /// Starts a watch: first the rows of others already there, then every change by others.
+    /// Starts a watch: first the rows of others already there, then every change by others. Own rows that others
+    /// bring back from an earlier life are among them.
     pub fn watch(&mut self, filter: Filter) -> WatchId {
         self.watchers.add(filter)
     }
@@ -184,7 +186,9 @@ impl Tables {
             let others = nodes.with(super::Standing::Active).filter(|(node, _)| *node != name);
             others.map(|(_, node)| super::members::member_change(node.addr.ip(), true)).collect()
         };
-        watchers.next(id, rows, members, |entry| entry.is_live() && entry.owner() != name)
+        watchers.next(id, rows, members, |entry| {
+            entry.is_live() && (entry.owner() != name || entry.is_inherited())
+        })
     }
 
     /// A join of a network is over; told once.

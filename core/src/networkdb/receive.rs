@@ -198,7 +198,7 @@ impl Tables {
     fn table_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {
         if event.node == self.name.as_bytes() {
             if context.bulk {
-                self.disown(event);
+                self.inherit(event);
             }
             return;
         }
@@ -257,7 +257,8 @@ impl Tables {
         if reap == 0 && state != RowState::Live {
             reap = nanos(self.config.reap_entry);
         }
-        let draft = Draft { owner: owner.clone(), value: event.value, time: event.time, state, reap };
+        let (value, time) = (event.value, event.time);
+        let draft = Draft { owner: owner.clone(), value, time, state, reap, inherited: false };
         self.counters.table_events += 1;
         self.put_and_tell(at, &draft);
         let worth = context.bulk && reap > nanos(self.config.reap_entry) / 6;
@@ -297,23 +298,36 @@ impl Tables {
         self.store_own(at, old.value(), time, kind);
     }
 
-    /// A bulk sync brings a newer version of an own row than there is here: this name wrote it in an earlier life. The
-    /// others keep it for ever, for only its owner may take it back: what is true here is written anew.
-    fn disown(&mut self, event: &TableEvent<'_>) {
+    /// A bulk sync brings a newer version of an own row than there is here: this node wrote it in an earlier life, and
+    /// is its owner still. What it has written anew since is truer than that.
+    fn inherit(&mut self, event: &TableEvent<'_>) {
         let at = place(event);
-        let known = self.rows.get(at).cloned();
-        let newer = known.as_ref().is_none_or(|known| known.time() < event.time);
+        let known = self.rows.get(at);
+        let newer = known.is_none_or(|known| known.time() < event.time);
         let gone = known.is_none() && event.kind == DELETE;
-        if !newer || gone || !self.networks.joined(event.network) || !self.witness_table(event.time) {
+        let rewritten = known.is_some_and(|known| *known.owner() == self.name && !known.is_inherited());
+        let taken = (1..=DELETE).contains(&event.kind) && self.networks.joined(event.network);
+        if !newer || gone || !taken || !self.witness_table(event.time) {
             return;
         }
-        if known.as_ref().is_some_and(|known| *known.owner() == self.name) {
+        if rewritten {
             return self.write_anew(at);
         }
-        self.counters.conflicts += 1;
-        self.remove_and_tell(at);
-        let time = self.table_clock.increment();
-        self.store_own(at, event.value, time, DELETE);
+        // Unless this life is long enough to have forgotten a tombstone: then it may be a row deleted in it.
+        let doubtful = self.rows.lifetime() >= nanos(self.config.reap_entry);
+        let state = if event.kind == DELETE { RowState::Deleted } else { RowState::Live };
+        let reap = if state == RowState::Live { 0 } else { nanos(self.config.reap_entry) };
+        let owner = self.name.clone();
+        self.counters.inherited += 1;
+        if doubtful && state == RowState::Live {
+            self.remove_and_tell(at);
+            let time = self.table_clock.increment();
+            return self.store_own(at, event.value, time, DELETE);
+        }
+        self.put_and_tell(
+            at,
+            &Draft { owner, value: event.value, time: event.time, state, reap, inherited: true },
+        );
     }
 
     /// Queues an own network event.

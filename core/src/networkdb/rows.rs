@@ -97,6 +97,8 @@ pub(super) struct Draft<'a> {
     pub state: RowState,
     /// Nanoseconds until it is forgotten. Peers may send what is below zero. Of a live row it is kept, no more.
     pub reap: i64,
+    /// An own row that this node wrote in an earlier life, brought back by others.
+    pub inherited: bool,
 }
 
 /// A stored row, shared. Ordered by its key.
@@ -110,12 +112,13 @@ struct Head {
     end: i64,
     key_len: usize,
     state: RowState,
+    inherited: bool,
 }
 
 impl Entry {
     fn new(key: &[u8], draft: &Draft<'_>, end: i64) -> Self {
-        let Draft { owner, time, state, .. } = draft;
-        let head = Head { owner: owner.clone(), time: *time, end, key_len: key.len(), state: *state };
+        let &Draft { ref owner, time, state, inherited, .. } = draft;
+        let head = Head { owner: owner.clone(), time, end, key_len: key.len(), state, inherited };
         Self(ThinArc::from_header_and_slice(head, &[key, draft.value].concat()))
     }
 
@@ -159,6 +162,11 @@ impl Entry {
         self.state() == RowState::Live
     }
 
+    /// Whether it is an own row of an earlier life.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.head().inherited
+    }
+
     pub(super) fn is_tombstone(&self) -> bool {
         self.state() == RowState::Deleted
     }
@@ -169,7 +177,8 @@ impl Entry {
 
     /// The same row in another state.
     pub(super) fn turned(&self, state: RowState, reap: i64) -> Draft<'_> {
-        Draft { owner: self.owner().clone(), value: self.value(), time: self.time(), state, reap }
+        let (owner, value, time) = (self.owner().clone(), self.value(), self.time());
+        Draft { owner, value, time, state, reap, inherited: false }
     }
 }
 
@@ -403,6 +412,11 @@ impl Rows {
         self.age = self.age.saturating_add(step);
         let over = self.ending.iter().take_while(|(at, ..)| *at <= end);
         over.map(|(_, network, table, entry)| Stored { network, table, entry }.held()).collect()
+    }
+
+    /// Nanoseconds for which there have been rows here: how long this node lives.
+    pub(super) fn lifetime(&self) -> i64 {
+        self.age
     }
 
     /// Rows and tombstones.

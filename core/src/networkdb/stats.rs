@@ -19,8 +19,11 @@ pub struct Counters {
     pub table_events: u64,
     /// Table events not newer than what is known.
     pub stale: u64,
-    /// Own rows written anew: of two of one time the larger, and what is true where others hold a row of an earlier life.
+    /// Own rows written anew: of two of one time the larger, and what is true where others hold a row of an
+    /// earlier life.
     pub conflicts: u64,
+    /// Own rows of an earlier life that others brought back.
+    pub inherited: u64,
     /// Node records refused for [`super::Limits::nodes`].
     pub nodes_dropped: u64,
     /// Attachments refused for [`super::Limits::attachments`].

@@ -31,7 +31,7 @@ pub(crate) enum Rule {
     EnvelopeChecked,
     NestedSyncDropped,
     AttachmentsContradicted,
-    RowsTakenBack,
+    RowsInherited,
 }
 
 /// Who keeps a rule.
@@ -247,10 +247,10 @@ pub(crate) const ALL: &[Entry] = &[
         "what others hold of this node in a network, from an earlier life, is answered by a later event",
     ),
     entry(
-        Rule::RowsTakenBack,
+        Rule::RowsInherited,
         Keeper::Ours,
         None,
-        "own rows a bulk sync brings in versions of an earlier life are written anew: what is here, or a tombstone",
+        "own rows a bulk sync brings in versions of an earlier life are kept, unless written anew or perhaps deleted since",
     ),
 ];
 

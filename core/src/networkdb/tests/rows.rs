@@ -35,7 +35,14 @@ fn run(ops: &[Op]) -> (Rows, Model) {
         let time = time as u64;
         match *op {
             Op::Put(n, t, k, state) => {
-                let draft = Draft { owner: "o".into(), value: &[n, t, k], time, state, reap: 9 * SECOND };
+                let draft = Draft {
+                    owner: "o".into(),
+                    value: &[n, t, k],
+                    time,
+                    state,
+                    reap: 9 * SECOND,
+                    inherited: false,
+                };
                 let step = with_place((n, t, k), |at| rows.put(at, &draft));
                 let old = model.insert((n, t, k), (state, time));
                 assert_eq!(step.before.map(|entry| entry.time()), old.map(|(_, time)| time));

@@ -29,7 +29,9 @@ impl Peer {
         let live = old.as_ref().is_some_and(|row| !row.deleting && !self.hidden(row));
         let there = if self.does(Rule::CreateOverTombstone) { live } else { old.is_some() };
         match kind {
-            1 if there => return Err(format!("cannot create entry {what}, already exists")),
+            1 if there && !old.as_ref().is_some_and(|row| row.inherited) => {
+                return Err(format!("cannot create entry {what}, already exists"));
+            }
             2 if !there => return Err(format!("cannot update entry as the entry {what} does not exist")),
             3 if !live => {
                 return Err(format!(
@@ -49,7 +51,7 @@ impl Peer {
         self.write_own(
             kind,
             &key,
-            Row { owner: self.name.clone(), time: self.table_clock, value, reap, deleting },
+            Row { owner: self.name.clone(), time: self.table_clock, value, reap, deleting, inherited: false },
         );
         Ok(())
     }
@@ -145,7 +147,7 @@ impl Peer {
                     self.table_clock += 1;
                     time = self.table_clock;
                 }
-                self.rows.insert(key, Row { time, reap: TOMBSTONE, deleting: true, ..row });
+                self.rows.insert(key, Row { time, reap: TOMBSTONE, deleting: true, inherited: false, ..row });
             }
         }
     }

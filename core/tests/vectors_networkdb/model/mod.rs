@@ -66,6 +66,8 @@ struct Row {
     value: String,
     reap: i64,
     deleting: bool,
+    /// Of this node, from an earlier life.
+    inherited: bool,
 }
 
 /// A node.
@@ -80,6 +82,8 @@ pub(crate) struct Peer {
     owns: BTreeMap<String, Own>,
     members: BTreeMap<String, Vec<String>>,
     rows: BTreeMap<Key, Row>,
+    /// Seconds the reaper has counted.
+    lifetime: i64,
     network_queue: Queue,
     node_queue: Queue,
     /// Time of the last own node event.
@@ -102,6 +106,7 @@ impl Peer {
             owns: BTreeMap::new(),
             members: BTreeMap::new(),
             rows: BTreeMap::new(),
+            lifetime: 0,
             network_queue: queue(),
             node_queue: queue(),
             announced: 0,
@@ -328,6 +333,7 @@ impl Peer {
 
     /// The reaper of tombstones and networks, once.
     fn reap(&mut self) {
+        self.lifetime += 5;
         for (key, row) in self.rows.clone() {
             if !(row.deleting || self.hidden(&row)) {
                 continue;

@@ -165,8 +165,8 @@ impl Peer {
         let owner = name(event.node);
         let key = (name(event.network), name(event.table), name(event.key));
         if owner == self.name {
-            if bulk && self.does(Rule::RowsTakenBack) {
-                self.take_back(event, &key);
+            if bulk && self.does(Rule::RowsInherited) {
+                self.inherit(event, &key);
             }
             return; // 1
         }
@@ -194,7 +194,14 @@ impl Peer {
             0 if deleting || failed => TOMBSTONE,
             residual => residual,
         };
-        let row = Row { owner, time: event.time, value: hex::encode(event.value), reap, deleting };
+        let row = Row {
+            owner,
+            time: event.time,
+            value: hex::encode(event.value),
+            reap,
+            deleting,
+            inherited: false,
+        };
         let unknown_delete = old.is_none() && deleting;
         if !unknown_delete {
             self.tell_row(&key, event.kind, old.as_ref(), &row, failed); // 9, 10
@@ -206,27 +213,37 @@ impl Peer {
     }
 
     /// An own row in a version this node does not know: it was written in an earlier life.
-    fn take_back(&mut self, event: &TableEvent<'_>, key: &Key) {
+    fn inherit(&mut self, event: &TableEvent<'_>, key: &Key) {
         let old = self.rows.get(key).cloned();
         let known = old.as_ref().map_or(event.kind == 3, |old| old.time >= event.time);
         let guarded = self.does(Rule::ClockGuarded);
-        if known || !self.joined(&key.0) || !witness(&mut self.table_clock, event.time, guarded) {
+        if known
+            || !(1..=3).contains(&event.kind)
+            || !self.joined(&key.0)
+            || !witness(&mut self.table_clock, event.time, guarded)
+        {
             return;
         }
-        self.table_clock += 1;
-        let time = self.table_clock;
-        if let Some(own) = old.as_ref().filter(|old| old.owner == self.name) {
+        if let Some(own) = old.as_ref().filter(|old| old.owner == self.name && !old.inherited) {
             let kind = if own.deleting { 3 } else { 2 };
-            return self.write_own(kind, key, Row { time, ..own.clone() });
+            self.table_clock += 1;
+            return self.write_own(kind, key, Row { time: self.table_clock, ..own.clone() });
         }
-        if let Some(old) = old {
-            if !old.deleting && !self.hidden(&old) {
+        let (owner, value, deleting) = (self.name.clone(), hex::encode(event.value), event.kind == 3);
+        let reap = if deleting { TOMBSTONE } else { 0 };
+        if !deleting && self.lifetime >= TOMBSTONE {
+            if let Some(old) = old.filter(|old| !old.deleting && !self.hidden(old)) {
                 self.tell(key, "delete", &old.value, &old.value);
             }
             self.remove_row(key);
+            self.table_clock += 1;
+            let time = self.table_clock;
+            let row = Row { owner, time, value, reap: TOMBSTONE, deleting: true, inherited: false };
+            return self.write_own(3, key, row);
         }
-        let (owner, value) = (self.name.clone(), hex::encode(event.value));
-        self.write_own(3, key, Row { owner, time, value, reap: TOMBSTONE, deleting: true });
+        let row = Row { owner, time: event.time, value, reap, deleting, inherited: true };
+        self.tell_row(key, event.kind, old.as_ref(), &row, false);
+        self.put_row(key, row);
     }
 
     fn takes_part(&self, node: &str, network: &str) -> bool {
