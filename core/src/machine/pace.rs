@@ -13,7 +13,15 @@ pub struct Pace {
     paid: Instant,
 }
 
+/// Bytes that may go at once however low the rate is: some rounds of short packets.
+const BURST: u64 = 64 << 10;
+
 impl Pace {
+    /// For gossip: `rate` bytes a second on average.
+    pub fn gossip(rate: u64) -> Self {
+        Self::new(rate, BURST)
+    }
+
     /// `rate` bytes a second, at least 1, and `burst` bytes at once.
     pub fn new(rate: u64, burst: u64) -> Self {
         let mut pace = Self { rate: rate.max(1), burst: Duration::ZERO, paid: Instant::ORIGIN };

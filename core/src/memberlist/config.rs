@@ -88,7 +88,7 @@ pub struct Config {
     pub gossip_interval: Duration,
     /// Members told in one gossip round.
     pub gossip_nodes: usize,
-    /// Bytes a second spent on gossip, averaged over some moments; 0 counts as 1.
+    /// Bytes a second spent on gossip, averaged over some moments; 0 counts as 1. A packet counts as 1 KiB at least.
     pub gossip_rate: u64,
     /// How long a dead member is still told of things, and remembered.
     pub gossip_to_the_dead_time: Duration,
@@ -139,7 +139,7 @@ impl Config {
             awareness_max_multiplier: 8,
             gossip_interval: Duration::from_millis(200),
             gossip_nodes: 3,
-            gossip_rate: 256 << 10,
+            gossip_rate: 32 << 10,
             gossip_to_the_dead_time: Duration::from_secs(30),
             reconnect_interval: Duration::from_secs(1),
             dead_node_reclaim_time: Duration::ZERO,

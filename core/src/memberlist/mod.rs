@@ -158,7 +158,7 @@ impl Memberlist {
             leaving: false,
             broadcasts: BroadcastQueue::default(),
             rhythm: Rhythm::new(config.gossip_interval),
-            pace: Pace::new(config.gossip_rate, config.gossip_rate / 4),
+            pace: Pace::gossip(config.gossip_rate),
             probes: Probes::default(),
             talks: BTreeMap::new(),
             requests: Requests::default(),

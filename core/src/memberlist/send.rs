@@ -17,8 +17,8 @@ use crate::{Name, machine::Instant};
 /// From this protocol version on a node understands checksums.
 const CRC_FROM: u8 = 5;
 
-/// What a packet costs at least, in bytes of the pace: a short one is as much work as half a long one.
-pub(crate) const LEAST_COST: u64 = 512;
+/// What a packet costs at least, in bytes of the pace: a short one is nearly as much work as a long one.
+pub(crate) const LEAST_COST: u64 = 1024;
 
 impl Memberlist {
     /// Sends one message as it is.

@@ -23,7 +23,8 @@ pub struct Config {
     pub gossip_nodes: usize,
     /// Packets a network may fill in one round.
     pub gossip_packets: usize,
-    /// Bytes a second spent on table gossip by packets, averaged over some moments; 0 counts as 1.
+    /// Bytes a second spent on table gossip by packets, averaged over some moments; 0 counts as 1. A packet counts as
+    /// 1 KiB at least.
     pub gossip_rate: u64,
     /// Bytes of news in one network from which on it goes by streams.
     pub drain_from: usize,

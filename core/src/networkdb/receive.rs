@@ -225,11 +225,23 @@ impl Tables {
             }
             return;
         }
+        if known.is_none() && self.is_ending(event) {
+            self.counters.stale += 1;
+            return;
+        }
         if self.rows_full(event, known) {
             self.counters.rows_dropped += 1;
             return;
         }
         self.store_event(event, data, context);
+    }
+
+    /// Whether a row is that of a failed node and is soon to be forgotten. Two nodes would teach it each other again for
+    /// ever, each just before the other forgets it.
+    fn is_ending(&self, event: &TableEvent<'_>) -> bool {
+        let left = i64::from(event.residual) * SECOND;
+        let soon = left > 0 && left <= nanos(self.config.reap_entry) / 6;
+        event.kind != DELETE && soon && self.nodes.standing(event.node) == Some(Standing::Failed)
     }
 
     /// Whether an event makes more of the rows than there may be. One that makes a row no longer is always taken.

@@ -206,7 +206,7 @@ impl Tables {
             counters: Counters::default(),
             packet_room: 0,
             oversize_sent: 0,
-            pace: Pace::new(config.gossip_rate, config.gossip_rate / 4),
+            pace: Pace::gossip(config.gossip_rate),
             config,
         };
         tables.set_sealed(false);

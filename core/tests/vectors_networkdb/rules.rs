@@ -32,6 +32,7 @@ pub(crate) enum Rule {
     NestedSyncDropped,
     AttachmentsContradicted,
     RowsInherited,
+    EndingHiddenNotLearnt,
 }
 
 /// Who keeps a rule.
@@ -251,6 +252,12 @@ pub(crate) const ALL: &[Entry] = &[
         Keeper::Ours,
         None,
         "own rows a bulk sync brings in versions of an earlier life are kept, unless written anew or perhaps deleted since",
+    ),
+    entry(
+        Rule::EndingHiddenNotLearnt,
+        Keeper::Ours,
+        None,
+        "a row of a failed node with less than a sixth of its time left is not learnt anew: it would never go",
     ),
 ];
 

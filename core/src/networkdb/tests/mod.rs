@@ -536,3 +536,14 @@ fn what_others_hold_of_an_earlier_life_in_a_network_is_contradicted() {
     let own = tables.snapshot().attachments.remove(0).attachment;
     assert!(own.time > 60 && !own.leaving);
 }
+
+#[test]
+fn a_row_of_a_failed_node_that_is_about_to_be_forgotten_is_not_learnt_again() {
+    let mut tables = tables(|_| {});
+    tables.member(NOW, &MemberEvent::Gone(member("b", 2, &[1])));
+    for (key, residual) in [("ending", 300), ("fresh", 301)] {
+        receive(&mut tables, &TableEvent { residual, ..event(7, "b", key, "v") });
+    }
+    let rows = tables.rows(&Filter::default());
+    assert_eq!(rows.iter().map(|row| row.key.to_string()).collect::<Vec<_>>(), ["fresh"]);
+}

@@ -185,6 +185,11 @@ impl Peer {
             self.settle_tie(&key, old, event, bulk);
             return; // 5
         }
+        let ending = event.kind != 3 && (1..=TOMBSTONE / 6).contains(&i64::from(event.residual));
+        let failed = self.stands(&owner, List::Failed);
+        if old.is_none() && ending && failed && self.does(Rule::EndingHiddenNotLearnt) {
+            return;
+        }
         if old.is_none() && event.kind == 3 && !bulk && !self.does(Rule::UnknownDeleteStored) {
             return; // 6
         }
