@@ -113,7 +113,8 @@ impl Invariants {
         if seen.touched.is_multiple_of(64) {
             seen.incarnations.check(id, db)?;
         }
-        let may_write = cause != Cause::Network || stats.counters.conflicts > seen.stats.counters.conflicts;
+        let anew = |stats: &Stats| stats.counters.conflicts + stats.counters.inherited;
+        let may_write = cause != Cause::Network || anew(&stats) > anew(&seen.stats);
         if may_write || rows::may_differ(&seen.stats, &stats) {
             let reaped = stats.counters.reaped > seen.stats.counters.reaped;
             let check = rows::Check { id, db, node, now, may_write, reaped };
