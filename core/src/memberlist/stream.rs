@@ -316,6 +316,11 @@ impl Decoder {
         self.received
     }
 
+    /// Bytes held for what is not complete yet.
+    pub fn held(&self) -> usize {
+        self.received
+    }
+
     /// The other side sends no more: an error unless the message is there.
     pub fn finish(&mut self) -> Result<(), StreamError> {
         if matches!(self.stage, Stage::Done) {
