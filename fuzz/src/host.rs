@@ -30,8 +30,13 @@ const MAX_WAKES_AT_ONCE: usize = 4;
 const MAX_PINGS: usize = 16;
 
 /// Who speaks to the machine: the addresses of the recorded clusters among them.
-const PEERS: [([u8; 4], u16); 5] =
-    [([127, 0, 0, 1], 7946), ([127, 0, 0, 1], 7947), ([127, 0, 0, 1], 7948), ([10, 0, 0, 9], 7946), ([10, 0, 0, 9], 0)];
+const PEERS: [([u8; 4], u16); 5] = [
+    ([127, 0, 0, 1], 7946),
+    ([127, 0, 0, 1], 7947),
+    ([127, 0, 0, 1], 7948),
+    ([10, 0, 0, 9], 7946),
+    ([10, 0, 0, 9], 0),
+];
 
 /// A machine under a schedule.
 pub trait Subject: Machine {
@@ -104,7 +109,11 @@ impl<S: Subject> Host<S> {
             10 => self.on_line(script, |_| true, |_| StreamInput::Finished),
             11 => self.on_line(script, |_| true, |_| StreamInput::Failed(Fault::Reset)),
             12 => self.on_line(script, |line| !line.opened, |_| StreamInput::Opened { at: PEERS[1].into() }),
-            13 => self.on_line(script, |line| line.unsent > 0, |line| StreamInput::Sent(line.unsent.div_ceil(2))),
+            13 => self.on_line(
+                script,
+                |line| line.unsent > 0,
+                |line| StreamInput::Sent(line.unsent.div_ceil(2)),
+            ),
             14 => self.deliver_all(),
             _ => self.command(script),
         }
@@ -198,7 +207,13 @@ impl<S: Subject> Host<S> {
         if !sealed {
             return block.to_vec();
         }
-        stream::seal_stream(&self.security(), block, dialling, &mut networkdb_core::machine::Rng::new([8; 32])).to_vec()
+        stream::seal_stream(
+            &self.security(),
+            block,
+            dialling,
+            &mut networkdb_core::machine::Rng::new([8; 32]),
+        )
+        .to_vec()
     }
 
     fn received(&mut self, script: &mut Script<'_>) {
@@ -208,14 +223,20 @@ impl<S: Subject> Host<S> {
     }
 
     /// Does `make` with one of the streams that `fit`.
-    fn on_line(&mut self, script: &mut Script<'_>, fit: fn(&Line) -> bool, make: fn(&Line) -> StreamInput<'static>) {
+    fn on_line(
+        &mut self,
+        script: &mut Script<'_>,
+        fit: fn(&Line) -> bool,
+        make: fn(&Line) -> StreamInput<'static>,
+    ) {
         let Some(id) = self.pick(script, fit) else { return };
         let input = make(&self.lines[&id]);
         self.stream(id, input);
     }
 
     fn pick(&self, script: &mut Script<'_>, fit: impl Fn(&Line) -> bool) -> Option<StreamId> {
-        let fitting: Vec<StreamId> = self.lines.iter().filter(|(_, line)| fit(line)).map(|(id, _)| *id).collect();
+        let fitting: Vec<StreamId> =
+            self.lines.iter().filter(|(_, line)| fit(line)).map(|(id, _)| *id).collect();
         fitting.get(script.below(fitting.len())).copied()
     }
 
@@ -226,7 +247,8 @@ impl<S: Subject> Host<S> {
             if self.lines.get(&id).is_some_and(|line| !line.opened) {
                 self.stream(id, StreamInput::Opened { at: PEERS[1].into() });
             }
-            while let Some(unsent) = self.lines.get(&id).map(|line| line.unsent).filter(|unsent| *unsent > 0) {
+            while let Some(unsent) = self.lines.get(&id).map(|line| line.unsent).filter(|unsent| *unsent > 0)
+            {
                 self.stream(id, StreamInput::Sent(unsent));
             }
         }

@@ -4,7 +4,8 @@ use networkdb_core::{
     memberlist::{
         Dialect,
         message::{
-            Accusation, Ack, Alive, Compress, ErrorReply, IndirectPing, Nack, Ping, PushPullHeader, Row, UserHeader,
+            Accusation, Ack, Alive, Compress, ErrorReply, IndirectPing, Nack, Ping, PushPullHeader, Row,
+            UserHeader,
         },
     },
     wire::{
@@ -66,7 +67,8 @@ fn ends(data: &[u8]) {
     let whole = Scan::default().value_len(data);
     let mut scan = Scan::default();
     let pieces = (0..=data.len().min(4096)).map(|len| scan.value_len(&data[..len]));
-    let in_pieces = pieces.into_iter().find(|end| *end != Err(DecodeError::Ended)).unwrap_or(Err(DecodeError::Ended));
+    let in_pieces =
+        pieces.into_iter().find(|end| *end != Err(DecodeError::Ended)).unwrap_or(Err(DecodeError::Ended));
     if data.len() <= 4096 {
         assert_eq!(whole, in_pieces);
     }

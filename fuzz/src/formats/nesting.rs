@@ -56,10 +56,14 @@ fn layer(script: &mut Script<'_>, inside: &[u8]) -> Vec<u8> {
         3 => [&[MessageType::User as u8], inside].concat(),
         4 => compound(inside, script.below(256)),
         5 => {
-            let sync = BulkSync { node: b"node-a", unsolicited: true, payload: inside, ..BulkSync::default() };
+            let sync =
+                BulkSync { node: b"node-a", unsolicited: true, payload: inside, ..BulkSync::default() };
             wrap(Kind::BulkSync, &sync.write(std::iter::once(b"net-one".as_slice())))
         }
-        _ => wrap(script.one_of(&[Kind::NodeEvent, Kind::NetworkEvent, Kind::TableEvent, Kind::PushPull]), inside),
+        _ => wrap(
+            script.one_of(&[Kind::NodeEvent, Kind::NetworkEvent, Kind::TableEvent, Kind::PushPull]),
+            inside,
+        ),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use networkdb_core::{
     networkdb::message::{
-        BulkSync, Encode, Gossip, NetworkEntry, NetworkEvent, NodeEvent, PushPull, TableEvent, parts, part_overhead,
-        put_part,
+        BulkSync, Encode, Gossip, NetworkEntry, NetworkEvent, NodeEvent, PushPull, TableEvent, part_overhead,
+        parts, put_part,
     },
     wire::protobuf::{Reader, put_value},
 };
@@ -68,7 +68,8 @@ fn repeated(data: &[u8]) {
     if let Ok(sync) = BulkSync::decode(data) {
         let bytes = sync.write(sync.networks.iter());
         let read = BulkSync::decode(&bytes).expect("what is written can be read");
-        let told = |sync: &BulkSync<'_>| (sync.time, sync.unsolicited, sync.node.to_vec(), sync.payload.to_vec());
+        let told =
+            |sync: &BulkSync<'_>| (sync.time, sync.unsolicited, sync.node.to_vec(), sync.payload.to_vec());
         assert_eq!(told(&read), told(&sync));
         assert!(read.networks.iter().eq(sync.networks.iter()));
     }

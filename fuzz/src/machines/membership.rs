@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use networkdb_core::{
     machine::{Instant, Machine},
-    memberlist::{MAX_ACCEPTED, MAX_INBOUND, MAX_MEMBERS, MAX_RELAYS, MAX_UNDECRYPTABLE, Memberlist, Membership},
+    memberlist::{
+        MAX_ACCEPTED, MAX_INBOUND, MAX_MEMBERS, MAX_RELAYS, MAX_UNDECRYPTABLE, Memberlist, Membership,
+    },
 };
 
 use super::{MEMORY, NAME, START, key, seeds, settings};

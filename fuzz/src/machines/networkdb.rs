@@ -25,7 +25,8 @@ const WATCHERS: usize = 4;
 pub fn run(data: &[u8]) {
     within(MEMORY, || {
         let mut script = Script::new(data);
-        let config = Config { memberlist: settings(&mut script), limits: limits(), ..Config::new("", HERE.into()) };
+        let config =
+            Config { memberlist: settings(&mut script), limits: limits(), ..Config::new("", HERE.into()) };
         let db = NetworkDb::new(config, [1; 32], START).expect("the settings are good");
         let user = User { db, watches: Vec::new(), requests: 0, before: Stats::default() };
         Host::new(user, START).play(&mut script);
