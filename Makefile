@@ -6,7 +6,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export NETWORKDB_PEERS ?= $(CACHE)/peers
 export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 
-.PHONY: run test bench audit doc setup setup-test lint peers binary wasm
+.PHONY: run test bench fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
@@ -14,11 +14,25 @@ run: setup
 test: setup-test lint wasm binary peers
 	cargo test --locked --workspace --no-fail-fast
 	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
+	cargo test --locked --manifest-path fuzz/Cargo.toml
+	CACHE=$(CACHE) fuzz/run 20
 	@echo "all tests passed"
 
 bench: setup-test peers
 	cargo build --release --locked --package networkdb-cli
 	NETWORKDB_BIN=$(CARGO_TARGET_DIR)/release/networkdb cargo run --release --locked --package networkdb-benches -- $(ARGS)
+
+# TIME=seconds for each target, TARGET=names of some; TARGET and INPUT=file play an input again.
+fuzz: setup-test
+	CACHE=$(CACHE) fuzz/run $(if $(INPUT),replay $(TARGET) $(INPUT),$(or $(TIME),60) $(TARGET))
+
+# The core's small tests in an interpreter that sees undefined behaviour, also of the crates below. Those with ciphers
+# or long runs take too long there.
+MIRI ?= machine:: wire:: networkdb::digest networkdb::lamport networkdb::queue networkdb::tests::a_ networkdb::tests::equal
+
+miri:
+	@tests/setup --miri
+	PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked --package networkdb-core --lib -- $(MIRI)
 
 # Licences and origins of all dependencies, and what is known against them: asks the RustSec database on GitHub.
 audit: setup $(CACHE)/tools/bin/cargo-deny
@@ -40,6 +54,8 @@ setup-test:
 lint:
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo fmt --manifest-path fuzz/Cargo.toml -- --check
+	cargo clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
 
 wasm:
 	cargo build --locked --package networkdb-core --package networkdb-sim --lib --no-default-features --target wasm32-unknown-unknown

@@ -7,18 +7,20 @@ use bytes::Bytes;
 use networkdb_core::{
     machine::{How, Input, Instant, Machine, Output, StreamId, StreamInput},
     memberlist::{
-        Config as ListConfig, Delegate, Dialect, Event, Keyring, MAX_ACCEPTED, MAX_MEMBERS, MAX_OUTBOUND,
-        MAX_RELAYS, MAX_UNDECRYPTABLE, Member, MemberEvent, Membership, State,
-        message::{Alive, IndirectPing},
-        stream,
+        Config as ListConfig, Delegate, Dialect, Event, Keyring, MAX_ACCEPTED, MAX_ANSWERS, MAX_INBOUND,
+        MAX_MEMBERS, MAX_NAME, MAX_OUTBOUND, MAX_RELAYS, MAX_UNDECRYPTABLE, Member, MemberEvent, Membership,
+        State,
+        message::{Alive, IndirectPing, Ping, PushPullHeader},
+        packet, stream,
     },
     networkdb::{
         Config, Limits, Stats, Tables,
         message::{
-            BulkSync, DELETE, Encode, JOIN, Kind, NetworkEvent, PushPull, Repeated, TableEvent, put_part,
-            wrap,
+            BulkSync, DELETE, Encode, JOIN, Kind, LEAVE, NetworkEvent, NodeEvent, PushPull, Repeated,
+            TableEvent, put_part, wrap,
         },
     },
+    wire::protobuf::put_block,
 };
 
 const NOW: Instant = Instant::ORIGIN;
@@ -107,6 +109,61 @@ fn pings_sent_for_others() {
     assert_eq!(node.list().counters().dropped["indirect ping: too many at once"], 1);
     node.handle(NOW + Duration::from_secs(1), Input::Tick);
     assert_eq!(node.list().gauges().relays, 0, "they are forgotten after a while");
+}
+
+#[test]
+fn pings_answered_for_one_packet() {
+    let mut node = node((), |_| {});
+    let mut ping = Vec::new();
+    Ping { seq: 7, ..Ping::default() }.encode(&mut ping);
+    for part in packet::compound(&vec![Bytes::from(ping); 200]) {
+        node.handle(NOW, Input::Datagram { from: from(1), bytes: &part });
+    }
+    assert_eq!(std::iter::from_fn(|| node.poll_output()).count(), MAX_ANSWERS);
+    assert_eq!(node.list().counters().dropped["ping: too many in one packet"], 200 - MAX_ANSWERS as u64);
+}
+
+#[test]
+fn the_length_of_a_name() {
+    let mut node = node((), |_| {});
+    for (len, members) in [(MAX_NAME + 1, 1), (MAX_NAME, 2)] {
+        let alive = Alive {
+            incarnation: 1,
+            node: Cow::Owned(vec![b'n'; len]),
+            addr: Some(Cow::Borrowed(&[10, 0, 0, 9])),
+            ..Alive::default()
+        };
+        let mut bytes = Vec::new();
+        alive.encode(&mut bytes);
+        datagram(&mut node, from(1), &bytes);
+        assert_eq!(node.list().gauges().members, members);
+        let ask = IndirectPing {
+            node: Cow::Owned(vec![b'n'; len]),
+            target: Some(Cow::Borrowed(&[10, 0, 0, 9])),
+            ..IndirectPing::default()
+        };
+        let mut bytes = Vec::new();
+        ask.encode(&mut bytes);
+        datagram(&mut node, from(1), &bytes);
+        assert_eq!(node.list().gauges().relays, members - 1);
+    }
+}
+
+/// A row is a hundred times as long here as its shortest form on the wire.
+#[test]
+fn rows_of_unfinished_streams() {
+    let mut node = node((), |_| {});
+    let mut begin = Vec::new();
+    PushPullHeader { nodes: 1 << 20, ..PushPullHeader::default() }.encode(Dialect::Old, &mut begin);
+    begin.resize(begin.len() + 100_000, 0x80);
+    let mut cut_off = 0;
+    for number in 0..30 {
+        stream(&mut node, number, StreamInput::Accepted { from: from(1) });
+        stream(&mut node, number, StreamInput::Received(&begin));
+        cut_off += aborted(&mut node);
+    }
+    let held = node.list().gauges().stream_bytes_in;
+    assert!(cut_off > 5 && held > MAX_INBOUND / 2 && held < MAX_INBOUND + (32 << 20), "{cut_off}, {held}");
 }
 
 #[test]
@@ -305,10 +362,52 @@ fn events_about_nodes_and_networks() {
     assert_eq!(stats.counters.cluster_dropped, 4, "two of them its own and that of b in net");
     for (name, last) in [("c", 3), ("d", 4), ("e", 5), ("f", 6)] {
         tables.member(NOW, &member(name, last));
-        let leave = networkdb_core::networkdb::message::NodeEvent { kind: 2, time: 9, node: name.as_bytes() };
+        let leave = NodeEvent { kind: 2, time: 9, node: name.as_bytes() };
         tables.message(NOW, &wrap(Kind::NodeEvent, &leave.to_bytes()));
     }
     assert_eq!(tables.stats().node_queue, 3);
+}
+
+#[test]
+fn answers_to_words_that_this_node_left() {
+    let mut tables = tables(|limits| limits.cluster_queue = 3);
+    for time in 10..20 {
+        let leave = NodeEvent { kind: LEAVE, time: 10 * time, node: b"a" };
+        tables.message(NOW, &wrap(Kind::NodeEvent, &leave.to_bytes()));
+    }
+    let stats = tables.stats();
+    assert_eq!((stats.node_queue, stats.counters.cluster_dropped), (3, 7));
+}
+
+#[test]
+fn the_length_of_a_network_name() {
+    let mut tables = tables(|_| {});
+    attach(&mut tables, "b", &"n".repeat(1400));
+    attach(&mut tables, "b", &"n".repeat(1401));
+    let stats = tables.stats();
+    assert_eq!((stats.attachments, stats.counters.attachments_dropped), (2, 1));
+}
+
+#[test]
+fn events_that_fit_no_packet_are_not_relayed() {
+    let mut tables = tables(|_| {});
+    let before = tables.stats().network_queue;
+    let mut event = NetworkEvent { kind: JOIN, time: 7, node: b"b", network: b"other" }.to_bytes();
+    // A field that this node does not know, which it passes on.
+    put_block(&mut event, 15, &[0; 2000]);
+    tables.message(NOW, &wrap(Kind::NetworkEvent, &event));
+    let stats = tables.stats();
+    assert_eq!((stats.attachments, stats.network_queue - before), (2, 0));
+    assert_eq!(stats.counters.cluster_dropped, 1);
+}
+
+#[test]
+fn the_names_of_those_to_be_answered_later() {
+    let mut tables = tables(|_| {});
+    tables.message(NOW, &bulk_sync(&"x".repeat(MAX_NAME + 1), true, []));
+    assert_eq!((tables.stats().unanswered, tables.stats().counters.syncs_dropped), (0, 1));
+    tables.message(NOW, &bulk_sync(&"x".repeat(MAX_NAME), true, []));
+    assert_eq!(tables.stats().unanswered, 1);
 }
 
 #[test]

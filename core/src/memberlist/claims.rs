@@ -20,6 +20,9 @@ use crate::{Name, machine::Instant};
 /// Bytes of meta a member may have.
 pub const MAX_META: usize = 512;
 
+/// Bytes of a name. With a name and meta this long, news of a member still fits into a packet; the peer has no limit.
+pub const MAX_NAME: usize = 512;
+
 /// An alive claim that can be about a real node.
 struct Claim {
     name: Name,
@@ -78,6 +81,8 @@ impl Memberlist {
         let vsn = alive.vsn.as_deref().unwrap_or_default();
         if alive.node.is_empty() {
             Some("alive: empty name")
+        } else if alive.node.len() > MAX_NAME {
+            Some("alive: name over 512 bytes")
         } else if ip_from_bytes(alive.addr.as_deref().unwrap_or_default()).is_none() {
             Some("alive: address is not 4 or 16 bytes")
         } else if alive.meta.as_deref().unwrap_or_default().len() > MAX_META {

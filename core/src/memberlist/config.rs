@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Dialect, KeyError, Keyring, MAX_META, PROTOCOL_UNDERSTOOD};
+use super::{Dialect, KeyError, Keyring, MAX_META, MAX_NAME, PROTOCOL_UNDERSTOOD};
 use crate::Name;
 
 /// A range of addresses in CIDR form.
@@ -51,7 +51,7 @@ impl std::str::FromStr for Cidr {
 /// The settings of a memberlist.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// This node's name, unique in the cluster, not empty.
+    /// This node's name, unique in the cluster, 1 to [`MAX_NAME`] bytes.
     pub name: Name,
     /// Where others reach this node.
     pub advertise: SocketAddr,
@@ -192,6 +192,8 @@ impl Config {
     pub(super) fn check(&self, meta: &[u8]) -> Result<(), ConfigError> {
         if self.name.is_empty() {
             Err(ConfigError::EmptyName)
+        } else if self.name.len() > MAX_NAME {
+            Err(ConfigError::NameTooLong(self.name.len()))
         } else if self.label.len() > MAX_LABEL {
             Err(ConfigError::LabelTooLong(self.label.len()))
         } else if meta.len() > MAX_META {
@@ -219,6 +221,8 @@ const MAX_PACKET: usize = 65_507;
 pub enum ConfigError {
     /// The node has no name.
     EmptyName,
+    /// The name has more than 512 bytes.
+    NameTooLong(usize),
     /// The label has more than 255 bytes.
     LabelTooLong(usize),
     /// The meta has more than 512 bytes.
@@ -237,6 +241,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EmptyName => f.write_str("the node needs a name"),
+            Self::NameTooLong(len) => write!(f, "the name has {len} bytes; at most {MAX_NAME} are possible"),
             Self::LabelTooLong(len) => {
                 write!(f, "the label has {len} bytes; at most {MAX_LABEL} are possible")
             }

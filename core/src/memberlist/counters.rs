@@ -70,7 +70,7 @@ pub struct Gauges {
     pub broadcasts: usize,
     /// Streams that others opened; at most [`super::MAX_ACCEPTED`].
     pub streams: usize,
-    /// Bytes received on streams not yet over; at most [`super::MAX_INBOUND`].
+    /// Bytes held of streams whose message is not complete; beyond [`super::MAX_INBOUND`] none brings more.
     pub stream_bytes_in: usize,
     /// Bytes not yet sent on streams; beyond [`super::MAX_OUTBOUND`] no further push/pull is answered.
     pub stream_bytes_out: usize,

@@ -47,7 +47,7 @@ pub(crate) use self::send::LEAST_COST;
 pub use self::{
     awareness::Awareness,
     broadcast::{BroadcastId, BroadcastQueue},
-    claims::MAX_META,
+    claims::{MAX_META, MAX_NAME},
     config::{Cidr, Config, ConfigError},
     counters::{Counters, Gauges, MAX_UNDECRYPTABLE, Undecryptable},
     delegate::{Delegate, Outcome, Room},
@@ -56,7 +56,7 @@ pub use self::{
     membership::{Event, Membership},
     message::Row,
     packet::Security,
-    probe::MAX_RELAYS,
+    probe::{MAX_ANSWERS, MAX_RELAYS},
     push_pull::{MergeRefusal, push_pull_interval},
     requests::{JoinReport, RequestId},
     suspicion::{Suspicion, grace, suspicion_timeout},
@@ -312,6 +312,7 @@ impl Memberlist {
     fn on_packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], d: &mut impl Delegate) {
         self.counters.packets_in += 1;
         self.counters.bytes_in += bytes.len() as u64;
+        self.probes.answers = 0;
         let security = Arc::clone(&self.security);
         packet::open(&security, bytes, &mut |leaf| {
             let result = match leaf {
@@ -340,6 +341,9 @@ impl Memberlist {
     ) -> Result<(), &'static str> {
         let bad = |reason| move |_: DecodeError| reason;
         match kind {
+            MessageType::Ping | MessageType::IndirectPing if self.probes.answers >= MAX_ANSWERS => {
+                return Err("ping: too many in one packet");
+            }
             MessageType::Ping => self.on_ping(from, &Ping::decode(body).map_err(bad("ping: malformed"))?, d),
             MessageType::IndirectPing => {
                 let ask = IndirectPing::decode(body).map_err(bad("indirect ping: malformed"))?;

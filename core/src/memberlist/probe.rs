@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
 
 use super::{
     Delegate, Memberlist, State, Timer,
-    claims::{ip_bytes, ip_from_bytes},
+    claims::{MAX_NAME, ip_bytes, ip_from_bytes},
     encoded,
     message::{Accusation, Ack, IndirectPing, Nack, Ping},
     talk::Role,
@@ -16,6 +16,10 @@ use crate::{
 
 /// Pings this node sends for others at one time.
 pub const MAX_RELAYS: usize = 1024;
+
+/// Pings answered or passed on for one packet. A peer sends one in a packet; without a limit, one small packet of
+/// many would make this node send thousands to whom it names.
+pub const MAX_ANSWERS: usize = 8;
 /// From these protocol versions on a node answers pings by stream, and says when it got no answer.
 const STREAM_PING_FROM: u8 = 3;
 const NACK_FROM: u8 = 4;
@@ -52,6 +56,8 @@ pub(super) struct Probes {
     /// A tick came while a probe was under way.
     overdue: bool,
     relays: BTreeMap<u32, Relay>,
+    /// Pings of the packet at hand that were answered or passed on.
+    pub(super) answers: usize,
 }
 
 impl Probes {
@@ -210,6 +216,7 @@ impl Memberlist {
             return self.counters.drop("ping for another node");
         }
         let Some(to) = self.reply_to(from, ping.source_addr.as_deref(), ping.source_port) else { return };
+        self.probes.answers += 1;
         let payload = d.ack_payload();
         let ack = Ack { seq: ping.seq, payload: payload.as_deref().map(Cow::Borrowed) };
         self.send_with_broadcasts(to, encoded(|out| ack.encode(out)).into(), d);
@@ -230,6 +237,10 @@ impl Memberlist {
         if self.probes.relays.len() >= MAX_RELAYS {
             return self.counters.drop("indirect ping: too many at once");
         }
+        if ask.node.len() > MAX_NAME {
+            return self.counters.drop("indirect ping: name over 512 bytes");
+        }
+        self.probes.answers += 1;
         let seq = self.probes.next_seq();
         self.probes.relays.insert(seq, Relay { asker, asker_seq: ask.seq, nack: ask.nack });
         self.timers.set(Timer::Relay(seq), now + self.config.probe_timeout);

@@ -35,6 +35,9 @@ pub const MAX_EXPANDED: usize = 40 << 20;
 /// Bytes taken from one connection. The peer has no such limit; a push/pull of half a million members fits.
 pub const MAX_STREAM: usize = 64 << 20;
 
+/// What a row takes until its push/pull is complete: its place in a vector that grows by doubling, and small fields.
+const HELD_ROW: usize = 2 * size_of::<Row<'_>>() + 64;
+
 /// Type byte and length before sealed bytes.
 const SEAL_HEADER: usize = 5;
 
@@ -314,6 +317,17 @@ impl Decoder {
     /// Bytes received so far.
     pub fn received(&self) -> usize {
         self.received
+    }
+
+    /// Bytes held for what is not complete yet. A row takes more here than on the wire.
+    pub fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Done => 0,
+            Stage::Rows(found, ..) | Stage::UserState(found, _) => {
+                self.received + found.rows.len() * HELD_ROW
+            }
+            _ => self.received,
+        }
     }
 
     /// The other side sends no more: an error unless the message is there.

@@ -15,7 +15,7 @@ use crate::{
 /// Streams accepted and served at one time; further ones are dropped at once.
 pub const MAX_ACCEPTED: usize = 512;
 
-/// Bytes that all open streams together may have brought; the stream that brings more is dropped.
+/// Bytes that may be held of all unfinished streams together; the stream that brings more is dropped.
 pub const MAX_INBOUND: usize = 256 << 20;
 
 /// Bytes that may wait to be sent on all streams together for a push/pull to be answered still: each answer is a
@@ -137,7 +137,7 @@ impl Memberlist {
     }
 
     pub(super) fn stream_bytes_in(&self) -> usize {
-        self.talks.values().map(|talk| talk.decoder.received()).sum()
+        self.talks.values().map(|talk| talk.decoder.held()).sum()
     }
 
     pub(super) fn stream_bytes_out(&self) -> usize {

@@ -19,7 +19,11 @@ use super::{
     tables::{Context, Purpose, Tables, Timer, Todo},
     watch::Filter,
 };
-use crate::{Name, machine::Instant, memberlist::RequestId};
+use crate::{
+    Name,
+    machine::Instant,
+    memberlist::{MAX_NAME, RequestId},
+};
 
 /// A bulk sync under way.
 #[derive(Debug)]
@@ -373,7 +377,7 @@ impl Tables {
     fn answer_later(&mut self, now: Instant, peer: Name, mut question: Question) {
         let oldest = now.before(self.config.bulk_sync_timeout);
         self.unanswered.retain(|_, question| question.since >= oldest);
-        if self.unanswered.len() >= self.config.limits.syncs {
+        if self.unanswered.len() >= self.config.limits.syncs || peer.len() > MAX_NAME {
             self.counters.syncs_dropped += 1;
             return;
         }

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::{Name, machine::Instant, wire::protobuf::Malformed};
 
+/// Bytes of the name of a network: what fits into no packet is not spread by any peer.
+const MAX_NETWORK: usize = 1400;
+
 impl Tables {
     /// Takes one message; what cannot be read is counted.
     pub(super) fn receive(&mut self, now: Instant, bytes: &[u8], context: Context) {
@@ -106,11 +109,18 @@ impl Tables {
         }
         let Some(name) = self.nodes.entry(event.node).map(|(name, _)| name.clone()) else { return };
         self.node_left(&name);
-        if let Some(data) = relay {
+        if let Some(data) = relay.filter(|data| self.can_be_relayed(data)) {
             self.node_queue.push(name, event.time, wrap(Kind::NodeEvent, data).into());
             self.todo.push_back(Todo::Hurry);
             self.counters.cluster_dropped += self.node_queue.prune(self.config.limits.cluster_queue);
         }
+    }
+
+    /// What fits no packet would wait in its queue for ever; push/pulls tell of it.
+    fn can_be_relayed(&mut self, data: &[u8]) -> bool {
+        let fits = data.len() <= self.packet_room;
+        self.counters.cluster_dropped += u64::from(!fits);
+        fits
     }
 
     /// A node joins or leaves a network. `relay` holds the bytes to pass on.
@@ -120,6 +130,10 @@ impl Tables {
         }
         if event.node == self.name.as_bytes() {
             return self.contradict(event);
+        }
+        if event.network.len() > MAX_NETWORK {
+            self.counters.attachments_dropped += 1;
+            return;
         }
         if event.kind != JOIN && event.kind != LEAVE {
             self.counters.unknown_kind += 1;
@@ -135,7 +149,7 @@ impl Tables {
         }
         let joined = event.kind == JOIN;
         self.tell(Event::Network { network: network.clone(), node: node.clone(), joined });
-        if let Some(data) = relay {
+        if let Some(data) = relay.filter(|data| self.can_be_relayed(data)) {
             let bytes = wrap(Kind::NetworkEvent, data).into();
             self.network_queue.push((network, node), event.time, bytes);
             self.todo.push_back(Todo::Hurry);

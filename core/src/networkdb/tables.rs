@@ -287,7 +287,12 @@ impl Tables {
         self.own_node_time = time;
         let event = NodeEvent { kind, time, node: &self.name }.to_bytes();
         let id = self.node_queue.push_alone(wrap(Kind::NodeEvent, &event).into());
+        // Others can make this node speak: each of their words that it left gets an answer.
+        self.counters.cluster_dropped += self.node_queue.prune(self.config.limits.cluster_queue);
         self.todo.push_back(Todo::Hurry);
+        if matches!(after, After::Nothing) {
+            return;
+        }
         if self.nodes.active() > 1 {
             let deadline = now + self.config.node_event_timeout;
             self.node_waits.push(NodeWait { id, deadline, after });

@@ -1,0 +1,24 @@
+//! What the fuzz targets do with their bytes. `formats` holds the decoders, `machines` the two machines under a
+//! schedule; README.md says what each one checks.
+
+pub mod corpus;
+pub mod formats;
+pub mod host;
+pub mod machines;
+pub mod memory;
+pub mod script;
+
+/// A target: takes any bytes and panics on what must not be.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, that of its file in `fuzz_targets`.
+pub const TARGETS: [(&str, Target); 8] = [
+    ("messages", formats::messages::run),
+    ("packets", formats::packets::run),
+    ("streams", formats::streams::run),
+    ("lzw", formats::lzw::run),
+    ("protobuf", formats::protobuf::run),
+    ("nesting", formats::nesting::run),
+    ("membership", machines::membership::run),
+    ("networkdb", machines::networkdb::run),
+];
