@@ -19,11 +19,7 @@ use super::{
     tables::{Context, Purpose, Tables, Timer, Todo},
     watch::Filter,
 };
-use crate::{
-    Name,
-    machine::Instant,
-    memberlist::{MAX_NAME, RequestId},
-};
+use crate::{Name, machine::Instant, memberlist::MAX_NAME};
 
 /// A bulk sync under way.
 #[derive(Debug)]
@@ -66,7 +62,7 @@ impl Leg {
 
 /// Why there is a bulk sync.
 #[derive(Debug)]
-enum Reason {
+pub(super) enum Reason {
     /// This node has joined a network.
     Join(Name),
     /// It is time: who to try in this network if this one cannot be reached.
@@ -120,65 +116,7 @@ pub(super) struct Question {
     pub(super) asked: Vec<Name>,
 }
 
-/// Nodes a join asks at one time.
-const ASKED_AT_ONCE: usize = 3;
-
-/// A join of a network that is not over.
-#[derive(Debug)]
-pub(super) struct JoinWait {
-    pub(super) request: RequestId,
-    untried: Vec<Name>,
-    outstanding: usize,
-}
-
 impl Tables {
-    /// Asks a few nodes of a network at once; the first that begins to answer ends the join.
-    pub(super) fn sync_after_join(&mut self, now: Instant, network: &Name, request: RequestId) {
-        let untried = self.draw_peers(network, usize::MAX);
-        if let Some(own) = self.networks.own_mut(network) {
-            own.catch_up = if untried.is_empty() { CatchUp::Alone } else { CatchUp::Done };
-        }
-        if untried.is_empty() {
-            self.timers.set(Timer::CatchUp, now + self.config.gossip_interval);
-        }
-        self.joins.insert(network.clone(), JoinWait { request, untried, outstanding: 0 });
-        self.ask_for_join(now, network);
-    }
-
-    fn ask_for_join(&mut self, now: Instant, network: &Name) {
-        while let Some(join) = self.joins.get_mut(network).filter(|join| join.outstanding < ASKED_AT_ONCE) {
-            let Some(peer) = join.untried.pop() else { break };
-            join.outstanding += 1;
-            let common = self.common_networks(&peer);
-            if !self.start_sync(now, &peer, &common, Reason::Join(network.clone()))
-                && let Some(join) = self.joins.get_mut(network)
-            {
-                join.outstanding -= 1;
-            }
-        }
-        if self.joins.get(network).is_some_and(|join| join.outstanding == 0) {
-            self.join_over(network, 0);
-        }
-    }
-
-    /// One of the syncs of a join is over.
-    fn join_progress(&mut self, now: Instant, network: &Name, answered: bool) {
-        let Some(join) = self.joins.get_mut(network) else { return };
-        join.outstanding = join.outstanding.saturating_sub(1);
-        if answered {
-            self.join_over(network, 1);
-        } else {
-            self.ask_for_join(now, network);
-        }
-    }
-
-    fn join_over(&mut self, network: &Name, synced: usize) {
-        if let Some(own) = self.networks.own_mut(network) {
-            own.in_sync = true;
-        }
-        self.end_join(network, synced);
-    }
-
     /// Syncs with a node that was failed.
     pub(super) fn sync_after_return(&mut self, now: Instant, node: &Name) {
         let common = self.common_networks(node);
@@ -188,30 +126,6 @@ impl Tables {
     /// Syncs with a node to which news could not be sent.
     pub(super) fn sync_missed(&mut self, now: Instant, node: &Name) {
         self.sync_after_return(now, node);
-    }
-
-    /// Asks for the rows of networks that were joined before any other of their nodes was known.
-    pub(super) fn catch_up(&mut self, now: Instant) {
-        let behind = self.networks.owns().filter(|(_, own)| own.catch_up != CatchUp::Done);
-        let behind: Vec<(Name, CatchUp)> =
-            behind.map(|(network, own)| (network.clone(), own.catch_up)).collect();
-        for (network, state) in behind {
-            let next = match state {
-                CatchUp::Since(since) if now.since(since) >= self.config.catch_up_delay => {
-                    let peers = self.draw_peers(&network, 2);
-                    self.try_peers(now, network.clone(), peers);
-                    CatchUp::Done
-                }
-                CatchUp::Alone if self.networks.peers(&network).len() > 1 => CatchUp::Since(now),
-                other => other,
-            };
-            if let Some(own) = self.networks.own_mut(&network) {
-                own.catch_up = next;
-            }
-        }
-        if self.networks.owns().any(|(_, own)| own.catch_up != CatchUp::Done) {
-            self.timers.set(Timer::CatchUp, now + self.config.gossip_interval);
-        }
     }
 
     /// For every network a random node; what one sync covers needs no other. The order is random too: a fixed one
@@ -231,7 +145,7 @@ impl Tables {
     }
 
     /// Syncs with the first of `peers` that can be tried; returns the networks this covers.
-    fn try_peers(&mut self, now: Instant, network: Name, mut peers: Vec<Name>) -> Vec<Name> {
+    pub(super) fn try_peers(&mut self, now: Instant, network: Name, mut peers: Vec<Name>) -> Vec<Name> {
         while !peers.is_empty() {
             let peer = peers.remove(0);
             let common = self.common_networks(&peer);
@@ -243,7 +157,7 @@ impl Tables {
     }
 
     /// The networks of this node, those being left too, that a node takes part in.
-    fn common_networks(&self, peer: &[u8]) -> Vec<Name> {
+    pub(super) fn common_networks(&self, peer: &[u8]) -> Vec<Name> {
         let theirs = self.networks.of(peer).filter(|(_, attachment)| !attachment.leaving);
         theirs
             .filter(|(network, _)| self.networks.own(network).is_some())
@@ -252,7 +166,13 @@ impl Tables {
     }
 
     /// Begins a bulk sync. `false`: the node is unknown, or too many are under way.
-    fn start_sync(&mut self, now: Instant, peer: &Name, networks: &[Name], reason: Reason) -> bool {
+    pub(super) fn start_sync(
+        &mut self,
+        now: Instant,
+        peer: &Name,
+        networks: &[Name],
+        reason: Reason,
+    ) -> bool {
         let standing = self.nodes.standing(peer);
         if !matches!(standing, Some(Standing::Active | Standing::Failed)) {
             return false;

@@ -33,6 +33,9 @@ impl Tables {
         if parts.is_empty() {
             return false;
         }
+        if let Some(own) = self.networks.own_mut(network) {
+            own.drains.busy.extend(to.iter().cloned());
+        }
         let message = self.unasked(network, &parts);
         self.counters.drained += parts.len() as u64;
         let purpose = |node: &Name| Purpose::Drain(network.clone(), node.clone());
@@ -52,7 +55,6 @@ impl Tables {
             own.drains.missed.extend(busy);
         }
         free.truncate(self.config.gossip_nodes);
-        own.drains.busy.extend(free.iter().cloned());
         (free, all)
     }
 

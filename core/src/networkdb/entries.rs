@@ -3,10 +3,11 @@
 use bytes::Bytes;
 
 use super::{
-    EntryError, Event, NetworkError,
+    EntryError, NetworkError,
+    entry::{Draft, Entry},
     message::{CREATE, DELETE, JOIN, LEAVE, TableEvent, UPDATE},
     network::Attachment,
-    rows::{Draft, Entry, EntryKey, Held, Place, Row, RowState, Stored, nanos},
+    rows::{EntryKey, Held, Place, Row, RowState, Stored, nanos},
     tables::Tables,
     watch::{Change, Filter, WatchId},
 };
@@ -189,13 +190,5 @@ impl Tables {
         watchers.next(id, rows, members, |entry| {
             entry.is_live() && (entry.owner() != name || entry.is_inherited())
         })
-    }
-
-    /// A join of a network is over; told once.
-    pub(super) fn end_join(&mut self, network: &Name, synced: usize) {
-        if let Some(join) = self.joins.remove(network) {
-            let (request, network) = (join.request, network.clone());
-            self.done.push_back(Event::NetworkJoined { request, network, synced });
-        }
     }
 }

@@ -5,13 +5,14 @@ use bytes::Bytes;
 
 use super::{
     Event, Warning,
+    entry::{Draft, Entry},
     message::{
         BulkSync, DELETE, Encode, Gossip, JOIN, Kind, LEAVE, NetworkEvent, NodeEvent, PushPull, TableEvent,
         parts, wrap,
     },
     network::Attachment,
     node::Standing,
-    rows::{Draft, Entry, Place, RowState, SECOND, nanos},
+    rows::{Place, RowState, SECOND, nanos},
     tables::{After, Context, Tables, Todo},
 };
 use crate::{Name, machine::Instant, wire::protobuf::Malformed};

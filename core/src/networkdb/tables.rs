@@ -9,13 +9,15 @@ use bytes::Bytes;
 
 use super::{
     Config, Event, Warning,
-    bulk_sync::{JoinWait, Question, Sync},
+    bulk_sync::{Question, Sync},
+    entry::Draft,
+    join::JoinWait,
     lamport::Lamport,
     message::{Encode, JOIN, Kind, NetworkEntry, NodeEvent, PushPull, wrap},
     network::Networks,
     node::Nodes,
     queue::EventQueue,
-    rows::{Draft, Place, Rows, Step},
+    rows::{Place, Rows, Step},
     stats::Counters,
     watch::Watchers,
 };
@@ -214,21 +216,6 @@ impl Tables {
         tables
     }
 
-    fn start_timers(&mut self, now: Instant) {
-        let config = &self.config;
-        for (timer, interval) in [
-            (Timer::BulkSync, config.bulk_sync_interval),
-            (Timer::Reap, config.reap_interval),
-            (Timer::ReapNodes, config.reap_node_interval),
-            (Timer::Reconnect, config.reconnect_interval),
-            (Timer::Rejoin, config.rejoin_interval),
-        ] {
-            if !interval.is_zero() {
-                self.timers.set(timer, now + interval + self.rng.duration(interval));
-            }
-        }
-    }
-
     /// Whether packets are sealed: less room is left in them then.
     pub(super) fn set_sealed(&mut self, sealed: bool) {
         let list = &self.config.memberlist;
@@ -351,60 +338,6 @@ impl Tables {
 
     pub(super) fn cluster_limit(&self) -> u32 {
         transmit_limit(self.config.memberlist.retransmit_mult, self.nodes.active())
-    }
-
-    /// Does what is due.
-    pub(super) fn handle_due(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            let again = match timer {
-                Timer::Gossip => {
-                    self.gossip_tables(now);
-                    continue;
-                }
-                Timer::CatchUp => {
-                    self.catch_up(now);
-                    continue;
-                }
-                Timer::BulkSync => {
-                    self.sync_periodically(now);
-                    self.config.bulk_sync_interval
-                }
-                Timer::Reap => {
-                    let step = now.since(self.last_reap).max(self.config.reap_interval);
-                    self.last_reap = now;
-                    self.reap(step);
-                    self.config.reap_interval
-                }
-                Timer::ReapNodes => {
-                    self.reap_nodes();
-                    self.config.reap_node_interval
-                }
-                Timer::Reconnect => {
-                    self.reconnect();
-                    self.reconnect_pause()
-                }
-                Timer::Rejoin => {
-                    self.check_bootstrap();
-                    self.config.rejoin_interval
-                }
-                Timer::Askers => {
-                    self.look_for_askers();
-                    continue;
-                }
-                Timer::NodeEvents => continue,
-                Timer::Goodbye(request) => {
-                    self.todo.push_back(Todo::Leave(Purpose::Leave(request)));
-                    continue;
-                }
-                Timer::Sync(id) => {
-                    self.sync_timed_out(now, id);
-                    continue;
-                }
-            };
-            if !self.leaving {
-                self.timers.set(timer, now + again);
-            }
-        }
     }
 }
 

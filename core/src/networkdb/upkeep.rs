@@ -22,6 +22,66 @@ const MAX_DOUBLINGS: u32 = 4;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 impl Tables {
+    pub(super) fn start_timers(&mut self, now: Instant) {
+        let config = &self.config;
+        for (timer, interval) in [
+            (Timer::BulkSync, config.bulk_sync_interval),
+            (Timer::Reap, config.reap_interval),
+            (Timer::ReapNodes, config.reap_node_interval),
+            (Timer::Reconnect, config.reconnect_interval),
+            (Timer::Rejoin, config.rejoin_interval),
+        ] {
+            if !interval.is_zero() {
+                self.timers.set(timer, now + interval + self.rng.duration(interval));
+            }
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn handle_due(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            if let Some(again) = self.act(now, timer).filter(|_| !self.leaving) {
+                self.timers.set(timer, now + again);
+            }
+        }
+    }
+
+    /// Returns when to do it again, if it does not say so by itself.
+    fn act(&mut self, now: Instant, timer: Timer) -> Option<Duration> {
+        match timer {
+            Timer::Gossip => self.gossip_tables(now),
+            Timer::CatchUp => self.catch_up(now),
+            Timer::Askers => self.look_for_askers(),
+            Timer::Goodbye(request) => self.todo.push_back(Todo::Leave(Purpose::Leave(request))),
+            Timer::Sync(id) => self.sync_timed_out(now, id),
+            // Whoever handles an input looks at these next.
+            Timer::NodeEvents => {}
+            Timer::BulkSync => {
+                self.sync_periodically(now);
+                return Some(self.config.bulk_sync_interval);
+            }
+            Timer::Reap => {
+                let step = now.since(self.last_reap).max(self.config.reap_interval);
+                self.last_reap = now;
+                self.reap(step);
+                return Some(self.config.reap_interval);
+            }
+            Timer::ReapNodes => {
+                self.reap_nodes();
+                return Some(self.config.reap_node_interval);
+            }
+            Timer::Reconnect => {
+                self.reconnect();
+                return Some(self.reconnect_pause());
+            }
+            Timer::Rejoin => {
+                self.check_bootstrap();
+                return Some(self.config.rejoin_interval);
+            }
+        }
+        None
+    }
+
     /// Ages tombstones and hidden rows, then attachments that were left.
     #[doc(hidden)]
     pub fn reap(&mut self, step: Duration) {

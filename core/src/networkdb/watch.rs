@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::rows::{Entry, EntryKey, Place, Rows, Step, Stored};
+use super::{
+    entry::Entry,
+    rows::{EntryKey, Place, Rows, Step, Stored},
+};
 use crate::Name;
 
 /// The table in which members come and go.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::{collection::vec, prelude::*};
 
 use super::super::{
-    rows::{Draft, Entry, EntryKey, Place, RowState, Rows, SECOND},
+    entry::{Draft, Entry},
+    rows::{EntryKey, Place, RowState, Rows, SECOND},
     watch::Filter,
 };
 
