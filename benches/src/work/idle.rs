@@ -24,16 +24,22 @@ struct Idle {
 }
 
 pub(super) fn measure(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
-    let idle = Runs { count: 1, ..*runs }.each("idle", idle)?;
+    let once = Runs { count: 1, ..*runs };
+    let alike = once.each("idle", |programs, kind| idle(programs, &[kind; NODES]))?;
+    let mixed = once.each("idle, mixed", |programs, kind| {
+        let kinds: Vec<Kind> = [Kind::Ours, kind].into_iter().cycle().take(NODES).collect();
+        idle(programs, &kinds)
+    })?;
     Ok(vec![
-        Row::new("idle, 30 nodes, of each: CPU", "%", &idle, |idle| idle.processor.as_secs_f64() * 100.0),
-        Row::new("idle, 30 nodes, of each: sent", "bytes/s", &idle, |idle| idle.bytes),
-        Row::new("idle, 30 nodes, of each: sent", "packets/s", &idle, |idle| idle.packets),
+        Row::new("idle, 30 nodes, of each: CPU", "%", &alike, |idle| idle.processor.as_secs_f64() * 100.0),
+        Row::new("idle, 30 nodes, of each: sent", "bytes/s", &alike, |idle| idle.bytes),
+        Row::new("idle, 30 nodes, of each: sent", "packets/s", &alike, |idle| idle.packets),
+        Row::new("idle, 15 of ours and 15 of these, of each: sent", "packets/s", &mixed, |idle| idle.packets),
     ])
 }
 
-fn idle(programs: &Programs, kind: Kind) -> Result<Idle, Failure> {
-    let nodes = cluster::assembled(programs, &[kind; NODES])?;
+fn idle(programs: &Programs, kinds: &[Kind]) -> Result<Idle, Failure> {
+    let nodes = cluster::assembled(programs, kinds)?;
     thread::sleep(SETTLING);
     let before = (processor(&nodes)?, loopback()?);
     thread::sleep(TIME);
