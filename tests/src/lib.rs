@@ -10,10 +10,12 @@
 //! | `rows` | the rows that were written, and which of them each node must hold |
 //! | `cluster` | several nodes in one network, and what must hold for all of them |
 //! | `wait` | waiting for a condition, and many cases at once |
+//! | `differential` | the same schedules done by clusters of Go nodes and of ours, compared |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod cluster;
+pub mod differential;
 mod kind;
 mod lines;
 mod peer;

@@ -1,0 +1,126 @@
+//! What came of a schedule there and here, compared.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use super::schedule::{Change, Outcome, Round, RowId, Schedule, View};
+
+/// Whether both did the same, where the protocol says what that is; else the rounds until then side by side, and what
+/// differs.
+///
+/// # Errors
+/// A text for the reader of a failing test.
+pub fn judge(schedule: &Schedule, theirs: &Outcome, ours: &Outcome) -> Result<(), String> {
+    assert_eq!([theirs.rounds.len(), ours.rounds.len()], [schedule.rounds.len(); 2], "all rounds were done");
+    for at in 0..schedule.rounds.len() {
+        let rule = Rule::of(schedule, at);
+        let differences = rule.differences(&theirs.rounds[at], &ours.rounds[at]);
+        if !differences.is_empty() {
+            let mut story = story(schedule, at, theirs, ours);
+            differences.iter().for_each(|difference| story += &format!("  {difference}\n"));
+            return Err(story);
+        }
+    }
+    Ok(())
+}
+
+fn story(schedule: &Schedule, last: usize, theirs: &Outcome, ours: &Outcome) -> String {
+    let mut text = format!("seed {}: networks {:?}\n", schedule.seed, schedule.networks);
+    for at in 0..=last {
+        let _ = writeln!(text, "round {at}");
+        let results = theirs.rounds[at].results.iter().zip(&ours.rounds[at].results);
+        for (step, (theirs, ours)) in schedule.rounds[at].iter().zip(results) {
+            let _ = match (theirs == ours, theirs.is_empty()) {
+                (true, true) => writeln!(text, "  {step}"),
+                (true, false) => writeln!(text, "  {step}: {ours}"),
+                _ => writeln!(text, "  {step}: there {theirs:?}, here {ours:?}"),
+            };
+        }
+    }
+    text + "after which\n"
+}
+
+/// What is compared after a round.
+struct Rule<'a> {
+    /// Rows of which only is known what may have become of them. Several nodes have written them at once: if at equal
+    /// times, Go's nodes keep what each saw first, and ours end with the larger of both.
+    contended: &'a BTreeMap<RowId, BTreeSet<String>>,
+    /// Rows of which it is open what a watcher was told: those and the ones of the round before.
+    untold: BTreeSet<&'a RowId>,
+}
+
+impl<'a> Rule<'a> {
+    fn of(schedule: &'a Schedule, at: usize) -> Self {
+        let untold = schedule.contended[at.saturating_sub(1)..=at].iter().flat_map(BTreeMap::keys).collect();
+        Self { contended: &schedule.contended[at], untold }
+    }
+
+    fn differences(&self, theirs: &Round, ours: &Round) -> Vec<String> {
+        let mut found = Vec::new();
+        if theirs.results != ours.results {
+            found.push("results of calls differ".to_owned());
+        }
+        let names = |round: &Round| round.nodes.keys().cloned().collect::<Vec<_>>();
+        differ(&mut found, "the cluster", "its nodes", &names(theirs), &names(ours));
+        for (name, theirs) in &theirs.nodes {
+            if let Some(ours) = ours.nodes.get(name) {
+                self.compare(name, theirs, ours, &mut found);
+            }
+        }
+        self.disagreements(ours, &mut found);
+        found
+    }
+
+    fn compare(&self, name: &str, theirs: &View, ours: &View, found: &mut Vec<String>) {
+        differ(found, name, "members", &theirs.members, &ours.members);
+        differ(found, name, "nodes of networks", &theirs.peers, &ours.peers);
+        let rows: BTreeSet<&RowId> = theirs.rows.keys().chain(ours.rows.keys()).collect();
+        for row in rows {
+            let (theirs, ours) = (theirs.rows.get(row), ours.rows.get(row));
+            match self.contended.get(row) {
+                None => differ(found, name, row, &theirs, &ours),
+                Some(values) => {
+                    let written =
+                        [theirs, ours].iter().all(|row| row.is_some_and(|row| values.contains(&row.value)));
+                    if !written {
+                        found.push(format!("{name}: {row} is {theirs:?} and {ours:?}, not of {values:?}"));
+                    }
+                }
+            }
+        }
+        let (theirs, ours) = (self.net_changes(theirs), self.net_changes(ours));
+        differ(found, name, "what a watcher was told", &theirs, &ours);
+    }
+
+    /// What a watcher knows more than a round before: what it was told meanwhile hangs on the order of packets.
+    fn net_changes(&self, view: &View) -> Vec<Change> {
+        let mut net: BTreeMap<&RowId, Change> = BTreeMap::new();
+        for change in view.changes.iter().filter(|change| !self.untold.contains(&change.row)) {
+            net.entry(&change.row).or_insert_with(|| change.clone()).value = change.value.clone();
+        }
+        net.into_values().filter(|change| change.value != change.prev).collect()
+    }
+
+    /// Nodes of ours in one network hold the same, contended or not.
+    fn disagreements(&self, ours: &Round, found: &mut Vec<String>) {
+        for (name, view) in &ours.nodes {
+            for (network, peers) in view.peers.iter().filter(|(_, peers)| peers.contains(name)) {
+                let rows = |view: &View| {
+                    let rows = view.rows.iter().filter(|(row, _)| row.starts_with(&format!("{network}/")));
+                    rows.map(|(id, row)| (id.clone(), row.clone())).collect::<Vec<_>>()
+                };
+                for peer in peers.iter().filter_map(|peer| ours.nodes.get(peer)) {
+                    differ(found, name, &format!("rows of {network} among ours"), &rows(peer), &rows(view));
+                }
+            }
+        }
+    }
+}
+
+fn differ<T: PartialEq + std::fmt::Debug>(found: &mut Vec<String>, who: &str, what: &str, there: &T, here: &T) {
+    if there != here {
+        found.push(format!("{who}: {what}: there {there:?}, here {here:?}"));
+    }
+}
