@@ -35,11 +35,13 @@ fn the_same_calls_lead_to_the_same_tables_as_in_go() {
 #[test]
 fn schedules_hold_every_call_contended_rows_and_every_error() {
     let schedules: Vec<_> = (1..=50).map(draw).collect();
-    let ops: BTreeSet<Op> = schedules.iter().flat_map(|s| s.rounds.iter().flatten()).map(|step| step.op).collect();
+    let ops: BTreeSet<Op> =
+        schedules.iter().flat_map(|s| s.rounds.iter().flatten()).map(|step| step.op).collect();
     assert_eq!(ops.len(), 8, "{ops:?}");
     assert!(schedules.iter().filter(|s| s.contended.iter().any(|rows| !rows.is_empty())).count() > 10);
     let outcomes: Vec<_> = schedules.iter().map(run).collect();
-    let results: BTreeSet<&String> = outcomes.iter().flat_map(|o| &o.rounds).flat_map(|r| &r.results).collect();
+    let results: BTreeSet<&String> =
+        outcomes.iter().flat_map(|o| &o.rounds).flat_map(|r| &r.results).collect();
     let texts = [
         "= v",
         "already exists",

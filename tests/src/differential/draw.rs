@@ -10,6 +10,8 @@
 //!
 //! - a row whose owner has left its network is not written until the owner is back: it brings its tombstone along, and
 //!   which is the later one hangs on clocks that nobody can see;
+//! - a node that comes again has a new name: some of Go's may have missed its goodbye, and would give what they remember
+//!   to whoever has the name;
 //! - rows that only their node ever touches have no such bounds: it writes them in networks it never joined, too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,7 +156,16 @@ impl Draw {
 
     fn step(&self, op: Op, place: usize) -> Step {
         let [network, table, key, value] = [const { String::new() }; 4];
-        Step { op, place, name: self.places[place].name.clone(), seeds: Vec::new(), network, table, key, value }
+        Step {
+            op,
+            place,
+            name: self.places[place].name.clone(),
+            seeds: Vec::new(),
+            network,
+            table,
+            key,
+            value,
+        }
     }
 
     fn row_step(&mut self, op: Op, place: usize, (network, table, key): Key) -> Step {
@@ -174,15 +185,15 @@ impl Draw {
             }
             return;
         }
-        let others = self.places.iter().filter(|place| place.up && !drawn.leaving.contains(&place.id)).count();
+        let others =
+            self.places.iter().filter(|place| place.up && !drawn.leaving.contains(&place.id)).count();
         if others > 2 && self.chance(6) {
             drawn.leaving.insert(at);
             return drawn.steps.push(self.step(Op::Leave, at));
         }
         for network in self.schedule.networks.clone() {
             let joined = self.places[at].joined.contains(&network);
-            let (op, percent) =
-                if joined { (Op::NetworkLeave, 10) } else { (Op::NetworkJoin, 35) };
+            let (op, percent) = if joined { (Op::NetworkLeave, 10) } else { (Op::NetworkJoin, 35) };
             // Some calls are of no use: they fail.
             let wrong = if joined { Op::NetworkJoin } else { Op::NetworkLeave };
             let op = if self.chance(percent) { Some(op) } else { self.chance(3).then_some(wrong) };
@@ -193,16 +204,13 @@ impl Draw {
         }
     }
 
-    /// Under its old name or a new one.
+    /// Under a new name, as Docker does.
     fn start(&mut self, at: usize, drawn: &mut Drawn) {
-        let renamed = self.chance(50);
         let seeds = self.places.iter().filter(|place| place.up && !drawn.leaving.contains(&place.id));
         let seeds: Vec<usize> = seeds.map(|place| place.id).collect();
         let place = &mut self.places[at];
-        if renamed {
-            place.lives += 1;
-            place.name = format!("n{at}-{}", place.lives);
-        }
+        place.lives += 1;
+        place.name = format!("n{at}-{}", place.lives);
         place.up = true;
         // It does nothing else in this round.
         drawn.leaving.insert(at);
@@ -244,7 +252,8 @@ impl Draw {
         let key = (network, table, format!("k{}", self.rng.below(3)));
         let here = |owner: &String| settled.iter().any(|place| self.places[*place].name == *owner);
         let ready = self.rows.get(&key).and_then(|row| row.owner.as_ref()).is_none_or(here);
-        (ready && !self.open.contains_key(&key) && !drawn.contended.contains_key(&key)).then_some((key, settled))
+        (ready && !self.open.contains_key(&key) && !drawn.contended.contains_key(&key))
+            .then_some((key, settled))
     }
 
     fn touch_common(&mut self, drawn: &mut Drawn) {
@@ -271,7 +280,9 @@ impl Draw {
 
     /// Anybody reads a row, in the network or not.
     fn read(&mut self, drawn: &mut Drawn) {
-        let (Some((key, _)), Some(place)) = (self.common(drawn), self.pick(&self.able(drawn))) else { return };
+        let (Some((key, _)), Some(place)) = (self.common(drawn), self.pick(&self.able(drawn))) else {
+            return;
+        };
         let moves = drawn.moving.contains(&(place, key.0.clone()));
         if !moves && !drawn.touched.contains_key(&key) {
             let step = self.row_step(Op::Get, place, key);

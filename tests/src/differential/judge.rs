@@ -19,7 +19,9 @@ pub fn judge(schedule: &Schedule, theirs: &Outcome, ours: &Outcome) -> Result<()
         let differences = rule.differences(&theirs.rounds[at], &ours.rounds[at]);
         if !differences.is_empty() {
             let mut story = story(schedule, at, theirs, ours);
-            differences.iter().for_each(|difference| story += &format!("  {difference}\n"));
+            for difference in differences {
+                let _ = writeln!(story, "  {difference}");
+            }
             return Err(story);
         }
     }
@@ -45,7 +47,7 @@ fn story(schedule: &Schedule, last: usize, theirs: &Outcome, ours: &Outcome) -> 
 /// What is compared after a round.
 struct Rule<'a> {
     /// Rows of which only is known what may have become of them. Several nodes have written them at once: if at equal
-    /// times, Go's nodes keep what each saw first, and ours end with the larger of both.
+    /// times, each node keeps what it saw first; ours agree once the two writers have synced with each other.
     contended: &'a BTreeMap<RowId, BTreeSet<String>>,
     /// Rows of which it is open what a watcher was told: those and the ones of the round before.
     untold: BTreeSet<&'a RowId>,
@@ -98,18 +100,20 @@ impl<'a> Rule<'a> {
     fn net_changes(&self, view: &View) -> Vec<Change> {
         let mut net: BTreeMap<&RowId, Change> = BTreeMap::new();
         for change in view.changes.iter().filter(|change| !self.untold.contains(&change.row)) {
-            net.entry(&change.row).or_insert_with(|| change.clone()).value = change.value.clone();
+            net.entry(&change.row).or_insert_with(|| change.clone()).value.clone_from(&change.value);
         }
         net.into_values().filter(|change| change.value != change.prev).collect()
     }
 
-    /// Nodes of ours in one network hold the same, contended or not.
+    /// Nodes of ours in one network hold the same.
     fn disagreements(&self, ours: &Round, found: &mut Vec<String>) {
         for (name, view) in &ours.nodes {
             for (network, peers) in view.peers.iter().filter(|(_, peers)| peers.contains(name)) {
                 let rows = |view: &View| {
                     let rows = view.rows.iter().filter(|(row, _)| row.starts_with(&format!("{network}/")));
-                    rows.map(|(id, row)| (id.clone(), row.clone())).collect::<Vec<_>>()
+                    rows.filter(|(row, _)| !self.contended.contains_key(*row))
+                        .map(|(id, row)| (id.clone(), row.clone()))
+                        .collect::<Vec<_>>()
                 };
                 for peer in peers.iter().filter_map(|peer| ours.nodes.get(peer)) {
                     differ(found, name, &format!("rows of {network} among ours"), &rows(peer), &rows(view));
@@ -119,7 +123,13 @@ impl<'a> Rule<'a> {
     }
 }
 
-fn differ<T: PartialEq + std::fmt::Debug>(found: &mut Vec<String>, who: &str, what: &str, there: &T, here: &T) {
+fn differ<T: PartialEq + std::fmt::Debug>(
+    found: &mut Vec<String>,
+    who: &str,
+    what: &str,
+    there: &T,
+    here: &T,
+) {
     if there != here {
         found.push(format!("{who}: {what}: there {there:?}, here {here:?}"));
     }

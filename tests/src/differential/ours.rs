@@ -114,7 +114,9 @@ impl Cluster {
     }
 
     fn take_news(&mut self, place: usize) {
-        let (Some(user), Some(db)) = (self.users.get_mut(&place), self.world.machine_mut(place)) else { return };
+        let (Some(user), Some(db)) = (self.users.get_mut(&place), self.world.machine_mut(place)) else {
+            return;
+        };
         while let Some(change) = db.next_change(user.watch) {
             if change.table.as_bytes() != NODE_TABLE {
                 user.changes.push(told(&change));
