@@ -1,6 +1,7 @@
 package differential
 
 import (
+	"net/netip"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -18,15 +19,15 @@ type cluster struct {
 	nodes map[int]*node
 }
 
-// run does a schedule in virtual time: all calls of a round at one instant, the next round a period later.
+// run does a schedule in virtual time: all calls of a round at one instant, the next round when its time is over.
 func run(s schedule) outcome {
 	c := cluster{on: newMemory(), nodes: map[int]*node{}}
-	begun := time.Now()
+	end := time.Now()
 	result := outcome{Seed: s.Seed}
 	for i, steps := range s.Rounds {
 		results := c.do(steps)
-		period := time.Duration(s.PeriodMs) * time.Millisecond
-		time.Sleep(time.Until(begun.Add(time.Duration(i+1) * period)))
+		end = end.Add(time.Duration(s.LastsMs[i]) * time.Millisecond)
+		time.Sleep(time.Until(end))
 		synctest.Wait()
 		result.Rounds = append(result.Rounds, round{Results: results, Nodes: c.views(s)})
 	}
@@ -48,7 +49,12 @@ func (c *cluster) do(steps []step) []string {
 	nodes := make([]*node, len(steps))
 	for i, s := range steps {
 		nodes[i] = c.nodes[s.Place]
-		if !s.waits() {
+		switch {
+		case s.Op == "cut":
+			c.on.isolate(addrOf(s.Place))
+		case s.Op == "mend":
+			c.on.isolate(netip.AddrPort{})
+		case !s.waits():
 			results[i] = nodes[i].call(s)
 		}
 	}

@@ -24,6 +24,7 @@ var errRefused = errors.New("connection refused")
 type memory struct {
 	mu    sync.Mutex
 	ports map[netip.AddrPort]*port
+	cut   netip.AddrPort // cut off from all others
 }
 
 // port is the transport of one node.
@@ -54,14 +55,25 @@ func (m *memory) open(addr netip.AddrPort) *port {
 	return p
 }
 
-func (m *memory) at(addr string) *port {
-	parsed, err := netip.ParseAddrPort(addr)
+// isolate cuts a node off; the zero address ends that.
+func (m *memory) isolate(addr netip.AddrPort) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cut = addr
+}
+
+// reach returns the port at an address, if there is one and a way to it.
+func (p *port) reach(addr string) *port {
+	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ports[parsed]
+	p.on.mu.Lock()
+	defer p.on.mu.Unlock()
+	if to != p.addr && (to == p.on.cut || p.addr == p.on.cut) {
+		return nil
+	}
+	return p.on.ports[to]
 }
 
 func (p *port) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
@@ -76,7 +88,7 @@ func (p *port) WriteTo(packet []byte, addr string) (time.Time, error) {
 		return now, fmt.Errorf("write at %s: %w", p.addr, net.ErrClosed)
 	default:
 	}
-	if to := p.on.at(addr); to != nil {
+	if to := p.reach(addr); to != nil {
 		// memberlist uses the buffer again.
 		copied := &memberlist.Packet{Buf: bytes.Clone(packet), From: net.UDPAddrFromAddrPort(p.addr), Timestamp: now}
 		select {
@@ -88,7 +100,7 @@ func (p *port) WriteTo(packet []byte, addr string) (time.Time, error) {
 }
 
 func (p *port) DialTimeout(addr string, _ time.Duration) (net.Conn, error) {
-	to := p.on.at(addr)
+	to := p.reach(addr)
 	if to == nil {
 		return nil, errRefused
 	}

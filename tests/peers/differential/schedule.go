@@ -4,7 +4,7 @@ package differential
 type (
 	schedule struct {
 		Seed     uint64   `json:"seed"`
-		PeriodMs int      `json:"period_ms"`
+		LastsMs  []int    `json:"lasts_ms"`
 		Networks []string `json:"networks"`
 		Tables   []string `json:"tables"`
 		Rounds   [][]step `json:"rounds"`

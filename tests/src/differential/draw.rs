@@ -8,6 +8,8 @@
 //!
 //! And between rounds:
 //!
+//! - a node that is cut off is so for a round, in which nobody comes, goes or moves, nor in the next; rows it owns, like
+//!   those of one that moves, are left alone;
 //! - a row whose owner has left its network is not written until the owner is back: it brings its tombstone along, and
 //!   which is the later one hangs on clocks that nobody can see;
 //! - a node that comes again has a new name: some of Go's may have missed its goodbye, and would give what they remember
@@ -24,8 +26,12 @@ use super::schedule::{Op, RowId, Schedule, Step};
 const ROUNDS: usize = 10;
 const CALLS: usize = 12;
 
-/// Longer than the time between bulk syncs, which is 30 s.
-const PERIOD_MS: u64 = 40_000;
+/// How long a round lasts: longer than the time between bulk syncs, which is 30 s.
+const LASTS_MS: u64 = 40_000;
+
+/// The same for a round in which a node is cut off, and for the next: one that hears nobody doubts itself, and probes and
+/// suspects up to nine times slower; those who are lost are tried less and less often.
+const CUT_LASTS_MS: u64 = 200_000;
 
 /// Draws a schedule.
 pub fn draw(seed: u64) -> Schedule {
@@ -35,8 +41,9 @@ pub fn draw(seed: u64) -> Schedule {
     let networks = ["red", "green", "blue"].map(String::from)[..=rng.below(3)].to_vec();
     let tables = ["t0", "t1", "t2"].map(String::from)[..=rng.below(3)].to_vec();
     let places = (0..3 + rng.below(3)).map(Place::new).collect();
-    let schedule = Schedule { seed, period_ms: PERIOD_MS, networks, tables, ..Schedule::default() };
-    let mut draw = Draw { rng, places, rows: BTreeMap::new(), open: BTreeMap::new(), values: 0, schedule };
+    let schedule = Schedule { seed, networks, tables, ..Schedule::default() };
+    let mut draw =
+        Draw { rng, places, rows: BTreeMap::new(), open: BTreeMap::new(), cut: None, values: 0, schedule };
     draw.start_all();
     (0..ROUNDS).for_each(|_| draw.round());
     draw.schedule
@@ -79,6 +86,7 @@ struct Draw {
     rows: BTreeMap<Key, Common>,
     /// Rows contended in the last round, and the places of those who did.
     open: BTreeMap<Key, [usize; 2]>,
+    cut: Option<usize>,
     values: u32,
     schedule: Schedule,
 }
@@ -108,16 +116,17 @@ impl Draw {
 
     fn round(&mut self) {
         let mut drawn = Drawn::default();
-        self.close_contended(&mut drawn);
-        for place in 0..self.places.len() {
-            self.move_node(place, &mut drawn);
+        if !self.cut_or_mend(&mut drawn) {
+            (0..self.places.len()).for_each(|place| self.move_node(place, &mut drawn));
         }
+        self.close_contended(&mut drawn);
         for _ in 0..self.rng.below(CALLS) {
             match self.rng.below(10) {
                 0..4 => self.touch_own(&mut drawn),
                 4..8 => self.touch_common(&mut drawn),
                 8 => self.read(&mut drawn),
-                _ => self.contend(&mut drawn),
+                _ if self.cut.is_none() => self.contend(&mut drawn),
+                _ => {}
             }
         }
         self.finish(drawn);
@@ -143,6 +152,8 @@ impl Draw {
         }
         self.open = drawn.contended;
         self.schedule.contended.push(drawn.values);
+        let cut = drawn.steps.iter().any(|step| matches!(step.op, Op::Cut | Op::Mend));
+        self.schedule.lasts_ms.push(if cut { CUT_LASTS_MS } else { LASTS_MS });
         self.schedule.rounds.push(drawn.steps);
     }
 
@@ -172,6 +183,44 @@ impl Draw {
         self.values += 1;
         let value = if op <= Op::Update { format!("v{}", self.values) } else { String::new() };
         Step { network, table, key, value, ..self.step(op, place) }
+    }
+
+    /// Cuts a node off, or ends that; `false` if neither.
+    fn cut_or_mend(&mut self, drawn: &mut Drawn) -> bool {
+        if let Some(place) = self.cut.take() {
+            drawn.steps.push(self.step(Op::Mend, place));
+            self.stay(place, drawn);
+            self.read_hidden(place, drawn);
+            return true;
+        }
+        let here =
+            self.able(drawn).into_iter().filter(|place| !self.open.values().any(|by| by.contains(place)));
+        let here: Vec<usize> = here.collect();
+        if here.len() < 3 || !self.chance(10) {
+            return false;
+        }
+        self.cut = self.pick(&here);
+        if let Some(place) = self.cut {
+            drawn.steps.push(self.step(Op::Cut, place));
+            self.stay(place, drawn);
+        }
+        true
+    }
+
+    /// Its common rows are left alone, and it leaves others' alone.
+    fn stay(&self, place: usize, drawn: &mut Drawn) {
+        drawn.moving.extend(self.schedule.networks.iter().map(|network| (place, network.clone())));
+    }
+
+    /// Somebody reads a row of the node that is still held for failed.
+    fn read_hidden(&mut self, place: usize, drawn: &mut Drawn) {
+        let owned =
+            |row: &&(&Key, &Common)| row.1.live && row.1.owner.as_ref() == Some(&self.places[place].name);
+        let Some(key) = self.rows.iter().find(|row| owned(&row)).map(|(key, _)| key.clone()) else { return };
+        if let Some(reader) = self.pick(&self.settled(&key.0, drawn)) {
+            let step = self.row_step(Op::Get, reader, key);
+            drawn.steps.push(step);
+        }
     }
 
     /// Starts a node, lets it leave, or lets it join and leave networks.

@@ -16,7 +16,8 @@ pub fn judge(schedule: &Schedule, theirs: &Outcome, ours: &Outcome) -> Result<()
     assert_eq!([theirs.rounds.len(), ours.rounds.len()], [schedule.rounds.len(); 2], "all rounds were done");
     for at in 0..schedule.rounds.len() {
         let rule = Rule::of(schedule, at);
-        let differences = rule.differences(&theirs.rounds[at], &ours.rounds[at]);
+        let both = [theirs, ours].map(|outcome| &outcome.rounds[..=at]);
+        let differences = rule.differences(both);
         if !differences.is_empty() {
             let mut story = story(schedule, at, theirs, ours);
             for difference in differences {
@@ -59,7 +60,11 @@ impl<'a> Rule<'a> {
         Self { contended: &schedule.contended[at], untold }
     }
 
-    fn differences(&self, theirs: &Round, ours: &Round) -> Vec<String> {
+    fn differences(&self, [theirs, ours]: [&[Round]; 2]) -> Vec<String> {
+        let (Some((theirs, before)), Some((ours, ours_before))) = (theirs.split_last(), ours.split_last())
+        else {
+            return Vec::new();
+        };
         let mut found = Vec::new();
         if theirs.results != ours.results {
             found.push("results of calls differ".to_owned());
@@ -68,16 +73,18 @@ impl<'a> Rule<'a> {
         differ(&mut found, "the cluster", "its nodes", &names(theirs), &names(ours));
         for (name, theirs) in &theirs.nodes {
             if let Some(ours) = ours.nodes.get(name) {
-                self.compare(name, theirs, ours, &mut found);
+                compare(name, theirs, ours, &mut found);
+                self.compare_rows(name, theirs, ours, &mut found);
+                let told = [(theirs, before), (ours, ours_before)];
+                let [theirs, ours] = told.map(|(view, before)| self.net_changes(view, view_of(name, before)));
+                differ(&mut found, name, "what a watcher was told", &theirs, &ours);
             }
         }
         self.disagreements(ours, &mut found);
         found
     }
 
-    fn compare(&self, name: &str, theirs: &View, ours: &View, found: &mut Vec<String>) {
-        differ(found, name, "members", &theirs.members, &ours.members);
-        differ(found, name, "nodes of networks", &theirs.peers, &ours.peers);
+    fn compare_rows(&self, name: &str, theirs: &View, ours: &View, found: &mut Vec<String>) {
         let rows: BTreeSet<&RowId> = theirs.rows.keys().chain(ours.rows.keys()).collect();
         for row in rows {
             let (theirs, ours) = (theirs.rows.get(row), ours.rows.get(row));
@@ -92,15 +99,19 @@ impl<'a> Rule<'a> {
                 }
             }
         }
-        let (theirs, ours) = (self.net_changes(theirs), self.net_changes(ours));
-        differ(found, name, "what a watcher was told", &theirs, &ours);
     }
 
-    /// What a watcher knows more than a round before: what it was told meanwhile hangs on the order of packets.
-    fn net_changes(&self, view: &View) -> Vec<Change> {
+    /// What a watcher knows more than a round before: what it was told meanwhile hangs on the order of packets. Of a row
+    /// that was hidden, Go tells as if its watchers still had it.
+    fn net_changes(&self, view: &View, before: Option<&View>) -> Vec<Change> {
         let mut net: BTreeMap<&RowId, Change> = BTreeMap::new();
         for change in view.changes.iter().filter(|change| !self.untold.contains(&change.row)) {
-            net.entry(&change.row).or_insert_with(|| change.clone()).value.clone_from(&change.value);
+            let prev = change
+                .prev
+                .clone()
+                .filter(|_| before.is_some_and(|view| view.rows.contains_key(&change.row)));
+            let first = Change { prev, ..change.clone() };
+            net.entry(&change.row).or_insert(first).value.clone_from(&change.value);
         }
         net.into_values().filter(|change| change.value != change.prev).collect()
     }
@@ -121,6 +132,15 @@ impl<'a> Rule<'a> {
             }
         }
     }
+}
+
+fn view_of<'a>(name: &str, rounds: &'a [Round]) -> Option<&'a View> {
+    rounds.last()?.nodes.get(name)
+}
+
+fn compare(name: &str, theirs: &View, ours: &View, found: &mut Vec<String>) {
+    differ(found, name, "members", &theirs.members, &ours.members);
+    differ(found, name, "nodes of networks", &theirs.peers, &ours.peers);
 }
 
 fn differ<T: PartialEq + std::fmt::Debug>(

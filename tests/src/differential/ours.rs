@@ -19,10 +19,10 @@ pub fn run(schedule: &Schedule) -> Outcome {
     let mut cluster = Cluster::new(schedule.seed);
     let mut end = cluster.world.now();
     let mut rounds = Vec::new();
-    for steps in &schedule.rounds {
+    for (steps, lasts) in schedule.rounds.iter().zip(&schedule.lasts_ms) {
         cluster.results = vec![String::new(); steps.len()];
         cluster.call_all(steps);
-        end = end + Duration::from_millis(schedule.period_ms);
+        end = end + Duration::from_millis(*lasts);
         cluster.run_until(end);
         let nodes = cluster.views(schedule);
         rounds.push(Round { results: std::mem::take(&mut cluster.results), nodes });
@@ -70,6 +70,14 @@ impl Cluster {
     }
 
     fn call(&mut self, step: &Step) -> String {
+        match step.op {
+            Op::Cut => return self.cut(step.place),
+            Op::Mend => {
+                self.world.network.heal();
+                return String::new();
+            }
+            _ => {}
+        }
         let key = EntryKey::new(&*step.network, &*step.table, &*step.key);
         let value = step.value.clone().into_bytes().into();
         let network = step.network.as_bytes();
@@ -86,6 +94,14 @@ impl Cluster {
         });
         self.take_news(step.place);
         result.expect("the node is up")
+    }
+
+    fn cut(&mut self, place: usize) -> String {
+        for other in (0..PLACES).filter(|other| *other != place) {
+            self.world.network.cut((place, other));
+            self.world.network.cut((other, place));
+        }
+        String::new()
     }
 
     fn start(&mut self, at: usize, step: &Step) {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Schedule {
     /// What it was drawn from.
     pub seed: u64,
-    /// From one round to the next.
-    pub period_ms: u64,
+    /// How long each round lasts.
+    pub lasts_ms: Vec<u64>,
     /// The networks there are.
     pub networks: Vec<String>,
     /// The tables there are.
@@ -36,6 +36,10 @@ pub enum Op {
     Start,
     /// A node leaves the cluster and ends.
     Leave,
+    /// Nothing reaches a node, and nothing from it anybody.
+    Cut,
+    /// That ends.
+    Mend,
     /// A node joins a network.
     NetworkJoin,
     /// A node leaves a network.
@@ -84,6 +88,8 @@ impl fmt::Display for Step {
         match op {
             Op::Start => write!(f, "start {name} at {place}, joining {seeds:?}"),
             Op::Leave => write!(f, "{name} leaves"),
+            Op::Cut => write!(f, "{name} is cut off"),
+            Op::Mend => write!(f, "{name} is reached again"),
             Op::NetworkJoin => write!(f, "{name} joins {network}"),
             Op::NetworkLeave => write!(f, "{name} leaves {network}"),
             Op::Create => write!(f, "{name} creates {network}/{table}/{key} = {value}"),
