@@ -8,12 +8,12 @@
 //!
 //! And between rounds:
 //!
-//! - a node that is cut off is so for a round, in which nobody comes, goes or moves, nor in the next; rows it owns, like
-//!   those of one that moves, are left alone;
+//! - a node that is cut off is so for a round, in which nobody comes, goes or moves, nor in the next; rows it owns,
+//!   like those of one that moves, are left alone;
 //! - a row whose owner has left its network is not written until the owner is back: it brings its tombstone along, and
 //!   which is the later one hangs on clocks that nobody can see;
-//! - a node that comes again has a new name: some of Go's may have missed its goodbye, and would give what they remember
-//!   to whoever has the name;
+//! - a node that comes again has a new name: some of Go's may have missed its goodbye, and would give what they
+//!   remember to whoever has the name;
 //! - rows that only their node ever touches have no such bounds: it writes them in networks it never joined, too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +29,8 @@ const CALLS: usize = 12;
 /// How long a round lasts: longer than the time between bulk syncs, which is 30 s.
 const LASTS_MS: u64 = 40_000;
 
-/// The same for a round in which a node is cut off, and for the next: one that hears nobody doubts itself, and probes and
-/// suspects up to nine times slower; those who are lost are tried less and less often.
+/// The same for a round in which a node is cut off, and for the next: one that hears nobody doubts itself, and probes
+/// and suspects up to nine times slower; those who are lost are tried less and less often.
 const CUT_LASTS_MS: u64 = 200_000;
 
 /// Draws a schedule.
