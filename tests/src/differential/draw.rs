@@ -241,15 +241,22 @@ impl Draw {
             return drawn.steps.push(self.step(Op::Leave, at));
         }
         for network in self.schedule.networks.clone() {
-            let joined = self.places[at].joined.contains(&network);
-            let (op, percent) = if joined { (Op::NetworkLeave, 10) } else { (Op::NetworkJoin, 35) };
-            // Some calls are of no use: they fail.
-            let wrong = if joined { Op::NetworkJoin } else { Op::NetworkLeave };
-            let op = if self.chance(percent) { Some(op) } else { self.chance(3).then_some(wrong) };
-            if let Some(op) = op {
-                drawn.moving.insert((at, network.clone()));
-                drawn.steps.push(Step { network, ..self.step(op, at) });
-            }
+            self.move_in(network, at, drawn);
+        }
+    }
+
+    /// Lets a node join or leave a network. Some calls are of no use: they fail.
+    fn move_in(&mut self, network: String, at: usize, drawn: &mut Drawn) {
+        let joined = self.places[at].joined.contains(&network);
+        let (op, percent, wrong) = if joined {
+            (Op::NetworkLeave, 10, Op::NetworkJoin)
+        } else {
+            (Op::NetworkJoin, 35, Op::NetworkLeave)
+        };
+        let op = if self.chance(percent) { Some(op) } else { self.chance(3).then_some(wrong) };
+        if let Some(op) = op {
+            drawn.moving.insert((at, network.clone()));
+            drawn.steps.push(Step { network, ..self.step(op, at) });
         }
     }
 
