@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ func TestSchedules(t *testing.T) {
 	if err := log.SetLevel("panic"); err != nil {
 		t.Fatal(err)
 	}
+	debug.SetGCPercent(800) // most of the time would go to collecting a small heap
 	out := json.NewEncoder(os.Stdout)
 	os.Stdout = os.Stderr // the words of the testing package
 	var mu sync.Mutex
