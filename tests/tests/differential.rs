@@ -6,24 +6,39 @@
 
 use std::{collections::BTreeSet, env};
 
-use networkdb_tests::differential::{Op, draw, judge, run, run_all};
+use networkdb_tests::differential::{Op, Schedule, draw, judge, run, run_all};
 
 fn setting(name: &str, default: u64) -> u64 {
     env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
+/// How often a schedule that differs is done.
+const TRIES: usize = 3;
+
+/// The schedules whose outcomes differ, with what there is to tell.
+fn differing(schedules: Vec<Schedule>) -> Vec<(Schedule, String)> {
+    let theirs = run_all(&schedules);
+    let judged = schedules.into_iter().filter_map(|schedule| {
+        let theirs = theirs.get(&schedule.seed).expect("every schedule has an outcome");
+        let story = judge(&schedule, theirs, &run(&schedule)).err()?;
+        Some((schedule, story))
+    });
+    judged.collect()
+}
+
+/// Gossip may fail to tell somebody, and Go's chance is not seeded. Ours is: where we are wrong, we always are.
 #[test]
 fn the_same_calls_lead_to_the_same_tables_as_in_go() {
     let (first, count) = (setting("NETWORKDB_SEED", 1), setting("NETWORKDB_SCHEDULES", 200));
-    let schedules: Vec<_> = (first..first + count).map(draw).collect();
-    let theirs = run_all(&schedules);
-    let judged = schedules.iter().map(|schedule| {
-        let theirs = theirs.get(&schedule.seed).expect("every schedule has an outcome");
-        judge(schedule, theirs, &run(schedule)).err().map(|story| (schedule.seed, story))
-    });
-    let failed: Vec<(u64, String)> = judged.flatten().collect();
-    if let Some((seed, story)) = failed.first() {
-        let seeds: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
+    let mut failed = differing((first..first + count).map(draw).collect());
+    for _ in 1..TRIES {
+        for (_, story) in &failed {
+            eprintln!("{story}is done again\n");
+        }
+        failed = differing(failed.into_iter().map(|(schedule, _)| schedule).collect());
+    }
+    let seeds: Vec<u64> = failed.iter().map(|(schedule, _)| schedule.seed).collect();
+    if let Some((Schedule { seed, .. }, story)) = failed.first() {
         panic!(
             "{story}{} of {count} schedules differ: {seeds:?}. Again: NETWORKDB_SEED={seed} \
              NETWORKDB_SCHEDULES=1 cargo test -p networkdb-tests --test differential",
