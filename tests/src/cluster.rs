@@ -203,7 +203,8 @@ impl Cluster {
     /// What a node must hold.
     fn wanted(&self, at: usize) -> Table {
         let owner = |owner: usize| self.peers[owner].is_running().then(|| self.peers[owner].name());
-        self.rows.held_by(at, self.ends[at], owner)
+        let forgets = self.peers[at].kind() != Kind::Ours;
+        self.rows.held_by(at, forgets.then_some(self.ends[at]), owner)
     }
 
     fn right(&self, at: usize, wanted: &Table) -> Result<(), String> {

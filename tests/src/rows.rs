@@ -31,15 +31,16 @@ impl Rows {
         self.0.retain(|_, row| row.owner != owner);
     }
 
-    /// What the node at `holder`, in its life `life`, must hold. `owner` gives the name of a node that runs. A node
-    /// drops what others send it of its own rows: as with Docker, it knows none of its former life.
+    /// What the node at `holder` must hold. `owner` gives the name of a node that runs. A Go node, in its life `life`,
+    /// drops what others send it of its own rows and so knows none of its former life; ours inherits them.
     pub(crate) fn held_by<'a>(
         &self,
         holder: usize,
-        life: usize,
+        life: Option<usize>,
         owner: impl Fn(usize) -> Option<&'a str>,
     ) -> Table {
-        let known = self.0.iter().filter(|(_, row)| row.owner != holder || row.life == life);
+        let forgets = |row: &Row| life.is_some_and(|life| row.owner == holder && row.life != life);
+        let known = self.0.iter().filter(|(_, row)| !forgets(row));
         known
             .filter_map(|(key, row)| {
                 Some((key.clone(), (row.value_hex.clone(), owner(row.owner)?.to_owned())))
@@ -68,7 +69,7 @@ pub(crate) fn pattern(row: u32, size: u32) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn held(rows: &Rows, holder: usize, life: usize) -> Table {
+    fn held(rows: &Rows, holder: usize, life: Option<usize>) -> Table {
         rows.held_by(holder, life, |owner| ["a", "b"].get(owner).copied())
     }
 
@@ -76,7 +77,7 @@ mod tests {
     fn another_value_owner_or_row_is_a_difference() {
         let mut rows = Rows::default();
         rows.put("k", b"v", 0, 0);
-        let right = held(&rows, 1, 0);
+        let right = held(&rows, 1, Some(0));
         assert_eq!(difference(&right, &right), None);
         for (key, value, owner) in [("k", "00", "a"), ("k", "76", "b"), ("more", "76", "a")] {
             let mut wrong = right.clone();
@@ -92,7 +93,8 @@ mod tests {
         rows.put("before", b"v", 0, 0);
         rows.put("after", b"v", 0, 1);
         rows.put("gone", b"v", 2, 0);
-        assert_eq!(held(&rows, 0, 1).into_keys().collect::<Vec<_>>(), ["after"]);
-        assert_eq!(held(&rows, 1, 0).into_keys().collect::<Vec<_>>(), ["after", "before"]);
+        assert_eq!(held(&rows, 0, Some(1)).into_keys().collect::<Vec<_>>(), ["after"]);
+        assert_eq!(held(&rows, 0, None).into_keys().collect::<Vec<_>>(), ["after", "before"]);
+        assert_eq!(held(&rows, 1, Some(0)).into_keys().collect::<Vec<_>>(), ["after", "before"]);
     }
 }

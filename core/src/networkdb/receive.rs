@@ -158,14 +158,13 @@ impl Tables {
         }
     }
 
-    /// Others hold something else of this node than is true, by a later event than it told in this life: it was
-    /// restarted under its name. They believe only a later one.
+    /// Others say that this node has left a network in which it takes part, by a later event than it told in this life:
+    /// it was restarted under its name. They believe only a later one. What they say it takes part in stays: it may
+    /// be about to join, and it may be another node that bears the name.
     fn contradict(&mut self, event: &NetworkEvent<'_>) {
-        let joined = self.networks.joined(event.network);
         let told = self.networks.own(event.network).map_or(0, |own| own.attachment.time);
-        let says_joined = event.kind == JOIN;
-        let says_left = event.kind == LEAVE;
-        if event.time < told || !(says_joined || says_left) || joined == says_joined || self.leaving {
+        let joined = self.networks.joined(event.network);
+        if event.kind != LEAVE || event.time < told || !joined || self.leaving {
             return;
         }
         let network = self.networks.name(event.network);
@@ -173,7 +172,7 @@ impl Tables {
         if let Some(own) = self.networks.own_mut(&network) {
             own.attachment.time = time;
         }
-        self.announce_network(if joined { JOIN } else { LEAVE }, time, &network);
+        self.announce_network(JOIN, time, &network);
     }
 
     /// Notes an attachment; `false` if it was known or does not count.

@@ -245,7 +245,7 @@ pub(crate) const ALL: &[Entry] = &[
         Rule::AttachmentsContradicted,
         Keeper::Ours,
         Some((FIRST, "push_pull")),
-        "what others hold of this node in a network, from an earlier life, is answered by a later event",
+        "who says, from an earlier life, that this node has left a network it is in is answered by a later event",
     ),
     entry(
         Rule::RowsInherited,

@@ -134,8 +134,7 @@ impl Peer {
     fn contradict(&mut self, event: &NetworkEvent<'_>, network: &str) {
         let own = self.attached.get(&self.name).and_then(|networks| networks.get(network));
         let (joined, told) = (own.is_some_and(|at| !at.leaving), own.map_or(0, |at| at.time));
-        let wrong = event.kind == if joined { 2 } else { 1 };
-        if !wrong || event.time < told {
+        if event.kind != 2 || !joined || event.time < told {
             return;
         }
         self.network_clock += 1;
@@ -143,7 +142,7 @@ impl Peer {
         if let Some(own) = self.attached.get_mut(&self.name).and_then(|networks| networks.get_mut(network)) {
             own.time = time;
         }
-        self.announce_network(if joined { 1 } else { 2 }, network);
+        self.announce_network(1, network);
     }
 
     fn leaver_rows(&mut self, network: &str, node: &str) {
