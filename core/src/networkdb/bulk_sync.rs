@@ -117,15 +117,10 @@ pub(super) struct Question {
 }
 
 impl Tables {
-    /// Syncs with a node that was failed.
+    /// Syncs with a node that was failed, or to which news could not be sent.
     pub(super) fn sync_after_return(&mut self, now: Instant, node: &Name) {
         let common = self.common_networks(node);
         self.start_sync(now, node, &common, Reason::Return);
-    }
-
-    /// Syncs with a node to which news could not be sent.
-    pub(super) fn sync_missed(&mut self, now: Instant, node: &Name) {
-        self.sync_after_return(now, node);
     }
 
     /// For every network a random node; what one sync covers needs no other. The order is random too: a fixed one
@@ -198,10 +193,9 @@ impl Tables {
     fn send_part(&mut self, now: Instant, id: u64) {
         let Some(mut sync) = self.syncs.remove(&id) else { return };
         let payload = self.next_part(&mut sync);
-        let asks = !matches!(sync.reason, Reason::Answer(_));
         let message = BulkSync {
             time: sync.time,
-            unsolicited: asks && sync.walk.over,
+            unsolicited: sync.asks() && sync.walk.over,
             node: &self.name,
             networks: Repeated::default(),
             payload: &payload,
@@ -263,15 +257,18 @@ impl Tables {
         }
     }
 
-    /// Takes a bulk sync: first what is in it, then who waited for it, then the answer.
+    /// Takes a bulk sync: who waited for it, what is in it, and the answer, if one is asked for.
     pub(super) fn bulk_sync(&mut self, now: Instant, sync: &BulkSync<'_>, context: Context) {
         if sync.node == self.name.as_bytes() || (sync.time > 0 && !self.witness_table(sync.time)) {
             return;
         }
         self.counters.syncs_received += 1;
+        let of_peer = |wait: &Sync| wait.peer.as_bytes() == sync.node && wait.asks() && wait.time < sync.time;
+        // What was drained is not all there is.
+        let whole = sync.unsolicited || self.syncs.values().any(of_peer);
         let known = self.resolve(now, sync.node, sync.time);
         self.receive(now, sync.payload, Context { bulk: true, known, depth: context.depth + 1 });
-        for network in sync.networks.iter() {
+        for network in sync.networks.iter().filter(|_| whole) {
             if let Some(own) = self.networks.own_mut(network) {
                 own.catch_up = CatchUp::Done;
             }

@@ -98,7 +98,7 @@ impl Tables {
         if own.unsent() > 0 {
             self.hurry(network);
         } else if own.drains.missed.remove(node) && sent {
-            self.sync_missed(now, node);
+            self.sync_after_return(now, node);
         }
     }
 }

@@ -209,3 +209,24 @@ fn rounds_do_not_follow_each_other_closer_than_their_least_pause() {
     assert_eq!(departures(&mut tables, NOW + MILLI), [0_u128; 0]);
     assert_eq!(departures(&mut tables, NOW + 3 * MILLI), [2]);
 }
+
+#[test]
+fn a_part_that_was_drained_does_not_stand_for_all_rows() {
+    let mut tables = tables(|_| {});
+    tables.join_network(NOW, b"alone").unwrap();
+    let join = NetworkEvent { kind: JOIN, time: 9, node: b"b", network: b"alone" };
+    tables.message(NOW, &wrap(Kind::NetworkEvent, &join.to_bytes()));
+    tables.catch_up(NOW);
+    let drained = BulkSync {
+        time: 90,
+        unsolicited: false,
+        node: b"b",
+        networks: Repeated::default(),
+        payload: &[8, 5],
+    };
+    tables.message(NOW, &wrap(Kind::BulkSync, &drained.write([&b"alone"[..]].into_iter())));
+    assert_ne!(tables.networks.own(b"alone").unwrap().catch_up, network::CatchUp::Done);
+    let asked = BulkSync { unsolicited: true, ..drained };
+    tables.message(NOW, &wrap(Kind::BulkSync, &asked.write([&b"alone"[..]].into_iter())));
+    assert_eq!(tables.networks.own(b"alone").unwrap().catch_up, network::CatchUp::Done);
+}
