@@ -107,7 +107,9 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         let (len, number) = (bytes.len(), self.last);
         let place = (0, Reverse(len), Reverse(number));
         if let Some(key) = &key {
-            let mut earlier = self.beside.remove(key).unwrap_or_default();
+            // Hardly ever is there any; the key need not be hashed to know that.
+            let beside = if self.beside.is_empty() { None } else { self.beside.remove(key) };
+            let mut earlier = beside.unwrap_or_default();
             earlier.extend(self.by_key.insert(key.clone(), place));
             earlier.retain(|&old| !self.remove_if(old, &outdated));
             if !earlier.is_empty() {
@@ -246,7 +248,9 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
     /// A broadcast is gone: nothing is filed under its key any more, unless it is another one.
     fn forget(&mut self, place: Place, entry: &Entry<K>) {
         let Some(key) = &entry.key else { return };
-        if let Some(earlier) = self.beside.get_mut(key) {
+        if !self.beside.is_empty()
+            && let Some(earlier) = self.beside.get_mut(key)
+        {
             earlier.retain(|at| at.2 != place.2);
             if earlier.is_empty() {
                 self.beside.remove(key);

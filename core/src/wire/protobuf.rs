@@ -92,6 +92,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field: its number and value; `None` at the end.
+    #[inline]
     pub fn field(&mut self) -> Result<Option<(i32, Value<'a>)>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -108,6 +109,7 @@ impl<'a> Reader<'a> {
         Ok(Some((number, self.value(tag & 7)?)))
     }
 
+    #[inline]
     fn value(&mut self, wire_type: u64) -> Result<Value<'a>, Malformed> {
         Ok(match wire_type {
             0 => Value::Varint(self.varint()?),
@@ -143,6 +145,7 @@ impl<'a> Reader<'a> {
         Err(if self.rest.len() >= MAX_VARINT { Malformed::Varint } else { Malformed::Truncated })
     }
 
+    #[inline]
     fn block(&mut self) -> Result<&'a [u8], Malformed> {
         let len = usize::try_from(self.varint()?).map_err(|_| Malformed::Truncated)?;
         let (block, rest) = self.rest.split_at_checked(len).ok_or(Malformed::Truncated)?;
