@@ -26,6 +26,13 @@ impl<K: Ord + Clone> Timers<K> {
         self.by_time.insert((at, key));
     }
 
+    /// Sets the deadline of `key` unless it has an earlier one.
+    pub fn hasten(&mut self, key: K, at: Instant) {
+        if self.get(&key).is_none_or(|known| known > at) {
+            self.set(key, at);
+        }
+    }
+
     /// Drops the deadline of `key`, if any.
     pub fn cancel(&mut self, key: &K) {
         if let Some(at) = self.by_key.remove(key) {
@@ -65,6 +72,7 @@ mod tests {
         timers.set("early", Instant::from_nanos(3));
         timers.set("late", Instant::from_nanos(5));
         timers.cancel(&"absent");
+        timers.hasten("early", Instant::from_nanos(4));
         assert_eq!(timers.next(), Some(Instant::from_nanos(3)));
         assert_eq!(timers.pop_due(Instant::from_nanos(5)), Some("early"));
         assert_eq!(timers.pop_due(Instant::from_nanos(4)), None);

@@ -60,10 +60,8 @@ impl Memberlist {
     /// There is something new to tell, here or above: the next round comes at once, or as soon as the pace allows.
     pub fn hurry_gossip(&mut self) {
         self.rhythm.hurry();
-        let due = self.rhythm.due(0, &self.pace);
-        if !self.config.gossip_interval.is_zero() && self.timers.get(&Timer::Gossip).is_none_or(|at| at > due)
-        {
-            self.timers.set(Timer::Gossip, due);
+        if !self.config.gossip_interval.is_zero() {
+            self.timers.hasten(Timer::Gossip, self.rhythm.due(0, &self.pace));
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    message::{BulkSync, Kind, Repeated, part_overhead, put_part, wrap},
+    message::{BulkSync, Kind, Repeated, compound, part_overhead, wrap},
     tables::{Purpose, Tables, Todo},
 };
 use crate::{Name, machine::Instant, memberlist::broadcast::Budget};
@@ -72,11 +72,7 @@ impl Tables {
     }
 
     fn unasked(&mut self, network: &Name, parts: &[bytes::Bytes]) -> Vec<u8> {
-        let mut compound = Vec::with_capacity(self.config.bulk_sync_part);
-        for part in parts {
-            put_part(&mut compound, part);
-        }
-        let payload = wrap(Kind::Compound, &compound);
+        let payload = compound(parts);
         let time = self.table_clock.increment();
         let message = BulkSync {
             time,

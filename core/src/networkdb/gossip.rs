@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::{
-    message::{Kind, part_overhead, put_part, wrap},
+    message::{compound, part_overhead},
     network::Own,
     tables::{Tables, Timer, Todo},
 };
@@ -43,9 +43,7 @@ impl Tables {
         let Some(own) = self.networks.own_mut(network) else { return };
         own.rhythm.hurry();
         let Some(due) = own.due(&pace) else { return };
-        if self.timers.get(&Timer::Gossip).is_none_or(|at| at > due) {
-            self.timers.set(Timer::Gossip, due);
-        }
+        self.timers.hasten(Timer::Gossip, due);
     }
 
     /// A round for each own network that is due, those being left too.
@@ -88,17 +86,13 @@ impl Tables {
 
     /// One packet, the same to a few nodes.
     fn send_packet(&mut self, now: Instant, network: &Name, below: u32) -> bool {
-        let limit = self.packet_room;
-        let budget = Budget { below, ..Budget::new(limit, part_overhead, self.table_limit(network)) };
+        let transmits = self.table_limit(network);
+        let budget = Budget { below, ..Budget::new(self.packet_room, part_overhead, transmits) };
         let parts = self.take_parts(network, budget);
         if parts.is_empty() {
             return false;
         }
-        let mut compound = Vec::with_capacity(limit);
-        for part in &parts {
-            put_part(&mut compound, part);
-        }
-        let packet = wrap(Kind::Compound, &compound);
+        let packet = compound(&parts);
         let mut to = self.draw_peers(network, self.config.gossip_nodes);
         to.retain(|node| self.nodes.is_active(node));
         self.counters.gossip_packets += to.len() as u64;

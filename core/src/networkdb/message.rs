@@ -433,6 +433,16 @@ pub fn put_part(out: &mut Vec<u8>, payload: &[u8]) {
     put_block(out, 1, payload);
 }
 
+/// A compound of these parts, in its envelope.
+pub fn compound(parts: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let len = parts.iter().map(|part| part.as_ref().len() + part_overhead(part.as_ref().len())).sum();
+    let mut out = Vec::with_capacity(len);
+    for part in parts {
+        put_part(&mut out, part.as_ref());
+    }
+    wrap(Kind::Compound, &out)
+}
+
 /// What a part of `len` bytes costs in a compound beyond its own.
 pub fn part_overhead(len: usize) -> usize {
     let simple = block_len(len);
