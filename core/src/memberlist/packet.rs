@@ -355,4 +355,4 @@ fn one_compound(parts: &[(u16, &Bytes)]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

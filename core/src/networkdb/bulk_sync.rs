@@ -301,9 +301,7 @@ impl Tables {
         // Who is not known yet is not to fill the memory with names.
         question.asked.retain(|network| self.networks.own(network).is_some());
         self.unanswered.insert(peer, question);
-        if self.timers.get(&Timer::Askers).is_none() {
-            self.timers.set(Timer::Askers, now + self.config.asker_delay);
-        }
+        self.timers.hasten(Timer::Askers, now + self.config.asker_delay);
     }
 
     /// Gossip can miss a node. Whoever is asked by one it still has not heard of gets the news from another member.

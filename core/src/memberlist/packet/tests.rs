@@ -9,7 +9,7 @@ fn opened(security: &Security, packet: &[u8]) -> Vec<Result<Vec<u8>, PacketError
     found
 }
 
-fn plain() -> Security {
+pub(in crate::memberlist) fn plain() -> Security {
     Security {
         label: Bytes::new(),
         skip_inbound_label_check: false,
@@ -22,8 +22,8 @@ fn plain() -> Security {
     }
 }
 
-/// All ways to protect a packet: label, key of each length or none, either seal, compression.
-fn securities() -> impl Strategy<Value = Security> {
+/// All ways to protect a packet or a stream: label, key of each length or none, either seal, compression.
+pub(in crate::memberlist) fn securities() -> impl Strategy<Value = Security> {
     let label = prop_oneof![Just(Vec::new()), vec(any::<u8>(), 1..=255)];
     let key = prop::sample::select(vec![0, 16, 24, 32]);
     (label, key, any::<bool>(), 1..=2_u8).prop_map(|(label, key, compression, protocol_version)| {

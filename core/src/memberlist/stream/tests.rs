@@ -3,38 +3,16 @@ use std::borrow::Cow;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
-use crate::{machine::Rng, memberlist::Keyring};
-
-/// All ways to protect a stream: label, key of each length or none, either seal, compression.
-fn securities() -> impl Strategy<Value = Security> {
-    let label = prop_oneof![Just(Vec::new()), vec(any::<u8>(), 1..=255)];
-    let key = prop::sample::select(vec![0, 16, 24, 32]);
-    (label, key, any::<bool>(), 1..=2_u8).prop_map(|(label, key, compression, protocol_version)| {
-        let keys = if key == 0 { vec![] } else { vec![vec![9; key]] };
-        Security {
-            label: label.into(),
-            skip_inbound_label_check: false,
-            keyring: Keyring::new(&keys).unwrap(),
-            verify_incoming: true,
-            verify_outgoing: true,
-            compression,
-            compress_up_to: usize::MAX,
-            protocol_version,
-        }
-    })
-}
+use crate::{
+    machine::Rng,
+    memberlist::{
+        Keyring,
+        packet::tests::{plain as any_plain, securities},
+    },
+};
 
 fn plain() -> Security {
-    Security {
-        label: Bytes::new(),
-        skip_inbound_label_check: false,
-        keyring: Keyring::default(),
-        verify_incoming: true,
-        verify_outgoing: true,
-        compression: false,
-        compress_up_to: usize::MAX,
-        protocol_version: 2,
-    }
+    Security { compression: false, ..any_plain() }
 }
 
 fn encoded(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
