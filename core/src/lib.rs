@@ -7,6 +7,7 @@ pub mod machine;
 pub mod memberlist;
 mod name;
 pub mod networkdb;
+pub mod syncproto;
 pub mod wire;
 
 pub use name::Name;

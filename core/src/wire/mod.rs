@@ -1,5 +1,6 @@
 //! Encodings that more than one protocol is made of.
 
+pub mod gob;
 pub mod lzw;
 pub mod msgpack;
 pub mod protobuf;
