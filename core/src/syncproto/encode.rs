@@ -1,41 +1,67 @@
 //! Messages as our streams carry them: every type is defined before the first value, with ids that never change, so
 //! the bytes of a message depend on nothing that was sent before and can be shared by all connections.
 
-use super::{Revision, SerializedUpdate};
-use crate::wire::gob::write;
+use super::{
+    ClientHello, DecoderRestart, Kvs, Message, Pong, Revision, SerializedUpdate, ServerHello,
+    schema::{DEFINITIONS, PACKAGE, id},
+};
+use crate::wire::gob::{
+    Time,
+    types::{Id, id as basic},
+    write::{self, Struct},
+};
 
-/// Ids of the types in the order a stream of ours defines them.
-mod id {
-    pub(super) const ENVELOPE: i64 = 64;
-    pub(super) const KVS: i64 = 65;
-    pub(super) const STRING: i64 = 6;
-}
-
-const KVS: &[u8] = b"github.com/projectcalico/typha/pkg/syncproto.MsgKVs";
 /// The end of a `MsgKVs` and of the `Envelope` around it.
 const END: [u8; 2] = [0, 0];
 
+/// What every stream of ours opens with, also after a [`Message::DecoderRestart`].
+pub fn definitions() -> &'static [u8] {
+    &DEFINITIONS
+}
+
+/// Appends a message, for a stream that began with [`definitions`].
+pub fn message(out: &mut Vec<u8>, message: &Message<'_>) {
+    match message {
+        Message::ClientHello(hello) => {
+            envelope(out, "MsgClientHello", id::CLIENT_HELLO, |fields| client_hello(fields, hello));
+        }
+        Message::ServerHello(hello) => {
+            envelope(out, "MsgServerHello", id::SERVER_HELLO, |fields| server_hello(fields, hello));
+        }
+        Message::DecoderRestart(restart) => {
+            envelope(out, "MsgDecoderRestart", id::DECODER_RESTART, |fields| {
+                decoder_restart(fields, restart)
+            });
+        }
+        Message::Ack => envelope(out, "MsgACK", id::ACK, |_| ()),
+        Message::SyncStatus(status) => {
+            envelope(out, "MsgSyncStatus", id::SYNC_STATUS, |fields| fields.uint(0, status.0.into()));
+        }
+        Message::Ping(timestamp) => envelope(out, "MsgPing", id::PING, |fields| time(fields, 0, timestamp)),
+        Message::Pong(both) => envelope(out, "MsgPong", id::PONG, |fields| pong(fields, both)),
+        Message::Kvs(updates) => kvs(out, updates),
+        Message::Nil => write::bytes(out, &[0xff, 0x80, 0]),
+    }
+}
+
 /// Appends one element of a `MsgKVs`.
+#[inline]
 pub fn element(out: &mut Vec<u8>, update: &SerializedUpdate<'_>) {
-    let mut fields = Fields { out, last: -1 };
+    let mut fields = Struct::new(out);
     fields.bytes(0, update.key);
     fields.bytes(1, update.value.unwrap_or_default());
-    fields.revision(2, &update.revision);
+    revision(&mut fields, 2, &update.revision);
     fields.bytes(3, update.v3_resource_version);
     fields.int(4, update.ttl);
     fields.uint(5, update.update_type.0.into());
-    out.push(0);
+    fields.end();
 }
 
-/// Appends what stands before `count` elements of `bytes` bytes together; [`kvs_end`] follows them.
+/// Appends what stands before `count` elements of `bytes` bytes together, at least one; [`kvs_end`] follows them.
 pub fn kvs_start(out: &mut Vec<u8>, count: usize, bytes: usize) {
     let value = 1 + write::uint_len(count as u64) + bytes + 1;
     let mut head = Vec::with_capacity(80);
-    write::int(&mut head, id::ENVELOPE);
-    write::uint(&mut head, 1);
-    write::bytes(&mut head, KVS);
-    write::int(&mut head, id::KVS);
-    write::uint(&mut head, value as u64);
+    envelope_head(&mut head, "MsgKVs", id::KVS, value);
     write::uint(out, (head.len() + value + 1) as u64);
     out.extend_from_slice(&head);
     write::uint(out, 1);
@@ -47,46 +73,98 @@ pub const fn kvs_end() -> &'static [u8] {
     &END
 }
 
-/// The fields of a struct that are not zero, each led by its distance from the one before.
-struct Fields<'a> {
-    out: &'a mut Vec<u8>,
-    last: i64,
+fn kvs(out: &mut Vec<u8>, updates: &Kvs<'_>) {
+    if updates.is_empty() {
+        return envelope(out, "MsgKVs", id::KVS, |_| ());
+    }
+    let mut elements = Vec::new();
+    updates.iter().for_each(|update| element(&mut elements, &update));
+    kvs_start(out, updates.len(), elements.len());
+    out.extend_from_slice(&elements);
+    out.extend_from_slice(kvs_end());
 }
 
-impl Fields<'_> {
-    fn start(&mut self, number: i64) {
-        write::uint(self.out, (number - self.last) as u64);
-        self.last = number;
-    }
+/// An `Envelope` around a struct with these fields.
+fn envelope(out: &mut Vec<u8>, name: &str, id: Id, fields: impl FnOnce(&mut Struct<'_>)) {
+    let mut value = Vec::with_capacity(64);
+    let mut message = Struct::new(&mut value);
+    fields(&mut message);
+    message.end();
+    let mut head = Vec::with_capacity(80);
+    envelope_head(&mut head, name, id, value.len());
+    write::uint(out, (head.len() + value.len() + 1) as u64);
+    out.extend_from_slice(&head);
+    out.extend_from_slice(&value);
+    out.push(0);
+}
 
-    fn bytes(&mut self, number: i64, value: &[u8]) {
-        if !value.is_empty() {
-            self.start(number);
-            write::bytes(self.out, value);
-        }
-    }
+/// What of an `Envelope` stands before a message of `len` bytes.
+fn envelope_head(out: &mut Vec<u8>, name: &str, id: Id, len: usize) {
+    write::int(out, id::ENVELOPE.into());
+    write::uint(out, 1);
+    write::uint(out, (PACKAGE.len() + name.len()) as u64);
+    out.extend_from_slice(PACKAGE.as_bytes());
+    out.extend_from_slice(name.as_bytes());
+    write::int(out, id.into());
+    write::uint(out, len as u64);
+}
 
-    fn int(&mut self, number: i64, value: i64) {
-        if value != 0 {
-            self.start(number);
-            write::int(self.out, value);
-        }
+fn client_hello(fields: &mut Struct<'_>, hello: &ClientHello<'_>) {
+    fields.bytes(0, hello.hostname);
+    fields.bytes(1, hello.info);
+    fields.bytes(2, hello.version);
+    fields.bytes(3, hello.syncer_type);
+    fields.uint(4, hello.supports_decoder_restart.into());
+    if !hello.compression_algorithms.is_empty() {
+        fields.field(5);
+        write::uint(fields.out(), hello.compression_algorithms.len() as u64);
+        hello.compression_algorithms.iter().for_each(|name| write::bytes(fields.out(), name));
     }
+    fields.uint(6, hello.supports_modern_policy_keys.into());
+    fields.uint(7, hello.client_conn_id);
+}
 
-    fn uint(&mut self, number: i64, value: u64) {
-        if value != 0 {
-            self.start(number);
-            write::uint(self.out, value);
-        }
-    }
+fn server_hello(fields: &mut Struct<'_>, hello: &ServerHello<'_>) {
+    fields.bytes(0, hello.version);
+    fields.bytes(1, hello.syncer_type);
+    fields.uint(2, hello.supports_node_resource_updates.into());
+    fields.uint(3, hello.server_conn_id);
+}
 
-    fn revision(&mut self, number: i64, revision: &Revision<'_>) {
-        let Revision::Text(text) = revision else { return };
-        self.start(number);
-        write::bytes(self.out, b"string");
-        write::int(self.out, id::STRING);
-        write::uint(self.out, (1 + write::uint_len(text.len() as u64) + text.len()) as u64);
-        self.out.push(0);
-        write::bytes(self.out, text);
+fn decoder_restart(fields: &mut Struct<'_>, restart: &DecoderRestart<'_>) {
+    fields.bytes(0, restart.message);
+    fields.bytes(1, restart.compression_algorithm);
+}
+
+fn pong(fields: &mut Struct<'_>, pong: &Pong) {
+    time(fields, 0, &pong.ping_timestamp);
+    time(fields, 1, &pong.pong_timestamp);
+}
+
+fn time(fields: &mut Struct<'_>, number: i64, time: &Time) {
+    fields.bytes(number, time.as_bytes());
+}
+
+#[inline]
+fn revision(fields: &mut Struct<'_>, number: i64, revision: &Revision<'_>) {
+    let Revision::Text(text) = revision else { return };
+    fields.field(number);
+    let out = fields.out();
+    write::bytes(out, b"string");
+    write::int(out, basic::STRING.into());
+    write::uint(out, (1 + write::uint_len(text.len() as u64) + text.len()) as u64);
+    out.push(0);
+    write::bytes(out, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nil_envelope_is_a_struct_without_fields() {
+        let mut out = Vec::new();
+        message(&mut out, &Message::Nil);
+        assert_eq!(hex::encode(out), "03ff8000");
     }
 }

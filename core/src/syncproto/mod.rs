@@ -3,6 +3,11 @@
 //! Source: `projectcalico/typha` `pkg/syncproto`, `projectcalico/calico` `typha/pkg/syncproto`.
 
 pub mod encode;
+mod kvs;
+mod message;
+mod schema;
 mod update;
 
+pub use kvs::Kvs;
+pub use message::{ClientHello, DecoderRestart, Message, Pong, ServerHello};
 pub use update::{Revision, SerializedUpdate, SyncStatus, UpdateType};

@@ -1,6 +1,7 @@
 //! The pieces every encoded value is made of.
 
 /// An unsigned integer: one byte below 128, else the negated count of the bytes that follow, big-endian and shortest.
+#[inline]
 pub fn uint(out: &mut Vec<u8>, value: u64) {
     if value < 0x80 {
         return out.push(value as u8);
@@ -25,6 +26,64 @@ pub fn int(out: &mut Vec<u8>, value: i64) {
 pub fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     uint(out, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+/// Writes a struct: the fields that are not zero, each led by its distance from the one before.
+#[derive(Debug)]
+pub struct Struct<'a> {
+    out: &'a mut Vec<u8>,
+    last: i64,
+}
+
+impl<'a> Struct<'a> {
+    /// A struct at the end of `out`.
+    pub fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, last: -1 }
+    }
+
+    /// Begins the field `number`, above those before it; its value follows in [`Struct::out`].
+    #[inline]
+    pub fn field(&mut self, number: i64) {
+        uint(self.out, (number - self.last) as u64);
+        self.last = number;
+    }
+
+    /// Where the value of the field goes that was begun.
+    pub fn out(&mut self) -> &mut Vec<u8> {
+        self.out
+    }
+
+    /// A string or byte slice.
+    #[inline]
+    pub fn bytes(&mut self, number: i64, value: &[u8]) {
+        if !value.is_empty() {
+            self.field(number);
+            bytes(self.out, value);
+        }
+    }
+
+    /// A signed integer.
+    #[inline]
+    pub fn int(&mut self, number: i64, value: i64) {
+        if value != 0 {
+            self.field(number);
+            int(self.out, value);
+        }
+    }
+
+    /// An unsigned integer or bool.
+    #[inline]
+    pub fn uint(&mut self, number: i64, value: u64) {
+        if value != 0 {
+            self.field(number);
+            uint(self.out, value);
+        }
+    }
+
+    /// Ends the struct.
+    pub fn end(self) {
+        self.out.push(0);
+    }
 }
 
 #[cfg(test)]
