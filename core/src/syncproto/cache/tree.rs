@@ -71,12 +71,9 @@ impl Snapshot {
             root.push(Node::default());
         }
         let Some(node) = root.get_mut(at) else { return };
-        let leaves = Arc::make_mut(node);
-        let gone = size(leaves);
-        apply_to_leaves(leaves, changes);
-        let come = size(leaves);
-        self.len = self.len + come.0 - gone.0;
-        self.bytes = self.bytes + come.1 - gone.1;
+        let (gone, come) = apply_to_leaves(Arc::make_mut(node), changes);
+        self.len = self.len + come.len - gone.len;
+        self.bytes = self.bytes + come.bytes - gone.bytes;
         balance(root, at);
     }
 
@@ -96,11 +93,23 @@ fn before(changes: &[Change<'_>], next: Option<&Arc<Leaf>>) -> usize {
     next.map_or(changes.len(), |next| changes.partition_point(|(key, _)| *key < next.first_key()))
 }
 
-fn size(leaves: &[Arc<Leaf>]) -> (usize, usize) {
-    leaves.iter().fold((0, 0), |(len, bytes), leaf| (len + leaf.len(), bytes + leaf.bytes()))
+/// What some leaves hold.
+#[derive(Default)]
+struct Size {
+    len: usize,
+    bytes: usize,
 }
 
-fn apply_to_leaves(leaves: &mut Vec<Arc<Leaf>>, mut changes: &[Change<'_>]) {
+impl Size {
+    fn add(&mut self, leaves: &[Arc<Leaf>]) {
+        self.len += leaves.iter().map(|leaf| leaf.len()).sum::<usize>();
+        self.bytes += leaves.iter().map(|leaf| leaf.bytes()).sum::<usize>();
+    }
+}
+
+/// Applies changes to the leaves of one node: what those held that are gone, and what the new ones hold.
+fn apply_to_leaves(leaves: &mut Vec<Arc<Leaf>>, mut changes: &[Change<'_>]) -> (Size, Size) {
+    let (mut gone, mut come) = (Size::default(), Size::default());
     while let Some((first, _)) = changes.first() {
         let at = leaf_of(leaves, first);
         let (mut end, mut bodies) = (at, Vec::new());
@@ -110,9 +119,12 @@ fn apply_to_leaves(leaves: &mut Vec<Arc<Leaf>>, mut changes: &[Change<'_>]) {
             merge(leaves.get(end), here, &mut bodies);
             (end, changes) = (end + 1, rest);
         }
-        let new = Leaf::cut(&bodies);
-        leaves.splice(at..end.min(leaves.len()), new);
+        let (new, end) = (Leaf::cut(&bodies), end.min(leaves.len()));
+        gone.add(leaves.get(at..end).unwrap_or_default());
+        come.add(&new);
+        leaves.splice(at..end, new);
     }
+    (gone, come)
 }
 
 /// Appends the bodies of a leaf after these changes.
