@@ -59,6 +59,7 @@ pub fn seeds(target: &str, vectors: &[Vec<u8>]) -> Vec<Vec<u8>> {
     match target {
         "membership" | "networkdb" => vectors.chunks(EPISODE).enumerate().flat_map(schedules).collect(),
         "nesting" => vectors.iter().enumerate().map(|(number, bytes)| nested(number, bytes)).collect(),
+        "sync_server" => (0..=255).map(sync_schedule).chain(recorded_clients()).collect(),
         _ => vectors.to_vec(),
     }
 }
@@ -79,6 +80,43 @@ fn schedules((number, messages): (usize, &[Vec<u8>])) -> Vec<Vec<u8>> {
         out
     };
     vec![play(3, &[]), play(4, &[]), play(5, &[]), play(7, &[0]), play(7, &[1])]
+}
+
+/// Clients of all kinds that join, read, and are sent updates. The settings are those that `flags` pick.
+fn sync_schedule(flags: u8) -> Vec<u8> {
+    let mut out = vec![flags];
+    let update = |out: &mut Vec<u8>, key: u8, update_type: u8| {
+        out.extend([10, key, update_type]);
+        put_block(out, &[key ^ flags; 300]);
+        out.push(3);
+    };
+    (0..6).for_each(|key| update(&mut out, key, 1));
+    for round in 0..8 {
+        out.extend([14, 3, round, 9, 15, 4, round % 3]);
+        update(&mut out, round % 6, 2 + round % 2);
+        out.extend([14, 0, 22 + round, 1, 8, 0, 2]);
+    }
+    for key in 0..60 {
+        update(&mut out, key % 6, 2);
+        out.push(14);
+    }
+    out.push(9);
+    out
+}
+
+/// What recorded clients of Typha said, given to the server in one piece.
+fn recorded_clients() -> Vec<Vec<u8>> {
+    let Ok(entries) = fs::read_dir(root().join("typha")) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".c2s.bin"));
+    files.sort();
+    let schedule = |file: &PathBuf| {
+        let mut out = vec![0, 2, 4, 0, 4];
+        put_block(&mut out, &fs::read(file).ok()?);
+        out.extend([9, 14, 9]);
+        Some(out)
+    };
+    files.iter().filter_map(schedule).collect()
 }
 
 /// A message and the layers that `number` spells.

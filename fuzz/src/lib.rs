@@ -12,13 +12,15 @@ pub mod script;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, that of its file in `fuzz_targets`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("messages", formats::messages::run),
     ("packets", formats::packets::run),
     ("streams", formats::streams::run),
     ("lzw", formats::lzw::run),
+    ("snappy", formats::snappy::run),
     ("protobuf", formats::protobuf::run),
     ("nesting", formats::nesting::run),
     ("membership", machines::membership::run),
     ("networkdb", machines::networkdb::run),
+    ("sync_server", machines::sync_server::run),
 ];

@@ -5,6 +5,7 @@ pub mod messages;
 pub mod nesting;
 pub mod packets;
 pub mod protobuf;
+pub mod snappy;
 pub mod streams;
 
 use networkdb_core::memberlist::{Config, Keyring, Security};
