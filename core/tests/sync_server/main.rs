@@ -10,5 +10,6 @@
 
 mod limits;
 mod properties;
+mod recorded;
 mod rules;
 mod world;

@@ -263,13 +263,25 @@ fn a_snapshot_in_snappy_is_made_once_for_all_who_come_within_a_second_or_while_n
 #[test]
 fn a_server_goes_only_as_far_as_it_was_told() {
     let mut world = World::new(|_| ());
+    // What is joined begins with every sixteenth crumb, so the next one is among the first that are.
+    (0..15).for_each(|number| world.change("x", &number.to_string()));
     let id = world.join(Kind::Old);
     world.news(id);
     world.change("a", "1");
-    world.set("b", "1");
-    world.cache.publish(world.now);
+    let mut announced = world.cache.published();
+    for number in 0..16 {
+        world.set("b", &number.to_string());
+        world.cache.publish(world.now);
+        if number == 1 {
+            announced = world.cache.published();
+        }
+    }
     world.pass(12 * SECOND);
     assert_eq!(world.news(id), ["kvs 1 a:1", "ping"]);
+    world.server.follow(world.now, "felix", announced);
+    world.settle();
+    world.deliver();
+    assert_eq!(world.news(id), ["kvs 1 b:1", "kvs 1 b:2"], "and no further, joined or not");
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub struct Client {
     /// Handed over by the server and not yet read.
     pub unread: VecDeque<Bytes>,
     pub heard: Vec<String>,
+    pub told: Vec<Told>,
     pub model: Model,
     pub status: u8,
     pub closed: Option<How>,
@@ -53,14 +54,15 @@ pub struct Client {
     say: Vec<u8>,
 }
 
-impl Client {
-    fn new() -> Self {
+impl Default for Client {
+    fn default() -> Self {
         Self {
             decoder: Decoder::new(FROM_SERVER),
             unframer: None,
             said_anything: false,
             unread: VecDeque::new(),
             heard: Vec::new(),
+            told: Vec::new(),
             model: Model::new(),
             status: 0,
             closed: None,
@@ -70,7 +72,9 @@ impl Client {
             say: Vec::new(),
         }
     }
+}
 
+impl Client {
     pub fn unread_bytes(&self) -> usize {
         self.unread.iter().map(Bytes::len).sum()
     }
@@ -83,7 +87,7 @@ impl Client {
     }
 
     /// Reads what was handed over, cut in pieces of at most `cut`.
-    fn take(&mut self, bytes: &[u8], cut: usize) {
+    pub fn take(&mut self, bytes: &[u8], cut: usize) {
         self.read += bytes.len();
         for piece in bytes.chunks(cut) {
             let mut piece = piece;
@@ -105,36 +109,37 @@ impl Client {
         let mut plain = &plain[..];
         while !plain.is_empty() {
             let text = self.next_message(&mut plain);
-            let restarted = matches!(text, Some(Heard::Restart(_)));
+            let restarted = matches!(text, Some(Told::Restart(_)));
             self.hear(text);
             assert!(!restarted || plain.is_empty(), "a chunk goes over the end of its stream");
         }
     }
 
-    fn next_message(&mut self, bytes: &mut &[u8]) -> Option<Heard> {
+    fn next_message(&mut self, bytes: &mut &[u8]) -> Option<Told> {
         let mut rest = *bytes;
         let message = self.decoder.next(&mut rest).expect("messages");
         let left = rest.len();
-        let heard = message.map(|message| Heard::from(&message));
+        let heard = message.map(|message| Told::from(&message));
         *bytes = &bytes[bytes.len() - left..];
         heard
     }
 
-    fn hear(&mut self, heard: Option<Heard>) {
+    fn hear(&mut self, heard: Option<Told>) {
         let Some(heard) = heard else { return };
+        self.told.push(heard.clone());
         let text = match heard {
-            Heard::Other(text) => text,
-            Heard::Status(status) => {
+            Told::Hello(text) => text,
+            Told::Status(status) => {
                 self.status = status;
                 format!("status {status}")
             }
-            Heard::Ping(time) => {
+            Told::Ping => {
                 if self.answers_pings {
-                    self.say(&Message::Pong(Pong { ping_timestamp: time, ..Pong::default() }));
+                    self.say(&Message::Pong(Pong::default()));
                 }
                 "ping".into()
             }
-            Heard::Restart(text) => {
+            Told::Restart(text) => {
                 self.decoder = Decoder::new(FROM_SERVER);
                 self.unframer = Some(Unframer::default());
                 if self.acknowledges {
@@ -142,7 +147,7 @@ impl Client {
                 }
                 text
             }
-            Heard::Updates(updates) => {
+            Told::Updates(updates) => {
                 let mut text = format!("kvs {}", updates.len());
                 for (key, value, of) in updates {
                     write!(text, " {key}:{of}").unwrap();
@@ -167,27 +172,28 @@ impl Client {
 }
 
 /// A message as far as the tests look at it.
-enum Heard {
-    Other(String),
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    Hello(String),
     Status(u8),
-    Ping(networkdb_core::wire::gob::Time),
+    Ping,
     Restart(String),
     Updates(Vec<(String, Option<String>, u8)>),
 }
 
-impl From<&Message<'_>> for Heard {
+impl From<&Message<'_>> for Told {
     fn from(message: &Message<'_>) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match message {
             Message::ServerHello(hello) => {
-                assert!(hello.supports_node_resource_updates && hello.server_conn_id != 0);
-                Self::Other(format!("hello {} {}", text(hello.version), text(hello.syncer_type)))
+                let nodes = if hello.supports_node_resource_updates { "" } else { " without nodes" };
+                Self::Hello(format!("hello {} {}{nodes}", text(hello.version), text(hello.syncer_type)))
             }
             Message::DecoderRestart(restart) => {
                 Self::Restart(format!("{} {}", text(restart.compression_algorithm), text(restart.message)))
             }
             Message::SyncStatus(status) => Self::Status(status.0),
-            Message::Ping(time) => Self::Ping(*time),
+            Message::Ping(_) => Self::Ping,
             Message::Kvs(kvs) => {
                 let update = |update: SerializedUpdate<'_>| {
                     (text(update.key), update.value.map(text), update.update_type.0)
@@ -236,7 +242,7 @@ impl World {
     pub fn accept(&mut self) -> StreamId {
         let id = StreamId(2 * self.accepted + 1);
         self.accepted += 1;
-        self.clients.insert(id, Client::new());
+        self.clients.insert(id, Client::default());
         self.input(id, StreamInput::Accepted { from: ([10, 0, 0, 1], 1000).into() });
         id
     }
@@ -435,7 +441,7 @@ impl World {
         encode::kvs_start(&mut bytes, elements.len(), elements.concat().len());
         bytes.extend(elements.concat());
         bytes.extend_from_slice(encode::kvs_end());
-        let mut client = Client::new();
+        let mut client = Client::default();
         client.take(&bytes, usize::MAX);
         client.model
     }

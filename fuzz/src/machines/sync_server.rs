@@ -22,8 +22,8 @@ use crate::{memory::within, script::Script};
 
 /// Bytes that a stream may have handed over and not yet sent: the window and one piece.
 const WINDOW: usize = (256 + 64) << 10;
-/// Wake-ups at one moment: sessions take turns.
-const MAX_WAKES_AT_ONCE: usize = 100;
+/// Wake-ups at one moment.
+const MAX_WAKES_AT_ONCE: usize = 2;
 /// Wake-ups of one virtual second without any input.
 const MAX_WAKES: usize = 100;
 const MAX_ACCEPTED: usize = 6;

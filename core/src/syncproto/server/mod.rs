@@ -59,8 +59,6 @@ struct Shared {
     stats: Stats,
     /// What every stream in snappy begins with.
     opening: Bytes,
-    /// Sessions that have more to write and room for it.
-    turns: VecDeque<StreamId>,
     next_conn_id: u64,
 }
 
@@ -130,7 +128,6 @@ impl Server {
             events: VecDeque::new(),
             stats: Stats::default(),
             opening: send::snappy_opening(),
-            turns: VecDeque::new(),
             next_conn_id: u64::from(u32::from_be_bytes(upper)) << 32,
         };
         Self { shared, feeds: Vec::new(), sessions: BTreeMap::new(), drain: None }
@@ -327,14 +324,6 @@ impl Server {
             }
         }
     }
-
-    /// One session that has more to write goes on.
-    fn run_turn(&mut self) {
-        let Some(id) = self.shared.turns.pop_front() else { return };
-        if let Err(reason) = self.with(id, Session::take_turn) {
-            self.end(id, reason);
-        }
-    }
 }
 
 impl Machine for Server {
@@ -347,7 +336,6 @@ impl Machine for Server {
             Input::Tick | Input::Datagram { .. } => {}
         }
         self.run_due();
-        self.run_turn();
     }
 
     fn poll_output(&mut self) -> Option<Output> {
@@ -359,6 +347,6 @@ impl Machine for Server {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        if self.shared.turns.is_empty() { self.shared.timers.next() } else { Some(self.shared.now) }
+        self.shared.timers.next()
     }
 }

@@ -20,9 +20,9 @@ use crate::{
     wire::snappy,
 };
 
-/// Pieces of a snapshot that one session takes in one turn: no more than 512 KiB, unless single values are large, so
-/// that compressing them for the first time holds nobody up.
-const PIECES_PER_TURN: usize = 16;
+/// Pieces of a snapshot that one session takes at once: no more than 512 KiB, unless single values are large, so that
+/// compressing them for the first time holds nobody up. It goes on when the host has sent some.
+const PIECES_AT_ONCE: usize = 16;
 
 /// The write side of a connection.
 #[derive(Debug)]
@@ -38,8 +38,6 @@ pub(super) struct Line {
     watched: bool,
     /// Bytes of the snapshot.
     snapshot_bytes: u64,
-    /// Another turn is waiting for this session.
-    has_turn: bool,
 }
 
 impl Line {
@@ -52,7 +50,6 @@ impl Line {
             busy_since: None,
             watched: false,
             snapshot_bytes: 0,
-            has_turn: false,
         }
     }
 
@@ -152,7 +149,7 @@ impl Session {
         self.advance(shared, feeds)
     }
 
-    /// Writes what there is for this client, as far as there is room and its turn goes.
+    /// Writes what there is for this client, as far as there is room.
     pub(super) fn advance(&mut self, shared: &mut Shared, feeds: &mut [Feed]) -> Result<(), Reason> {
         let Some(feed) = feeds.get_mut(self.feed) else { return Ok(()) };
         if matches!(self.stage, Stage::Snapshot { .. }) {
@@ -163,12 +160,6 @@ impl Session {
             self.send_crumbs(shared, feed)?;
         }
         Ok(())
-    }
-
-    /// Goes on where the last turn ended.
-    pub(super) fn take_turn(&mut self, shared: &mut Shared, feeds: &mut [Feed]) -> Result<(), Reason> {
-        self.line.has_turn = false;
-        self.advance(shared, feeds)
     }
 
     /// Its feed has published something.
@@ -183,7 +174,7 @@ impl Session {
     }
 
     fn send_snapshot(&mut self, shared: &mut Shared, feed: &mut Feed) {
-        for _ in 0..PIECES_PER_TURN {
+        for _ in 0..PIECES_AT_ONCE {
             let Stage::Snapshot { place, .. } = &self.stage else { return };
             if place.is_border() {
                 self.send_ping(shared);
@@ -198,9 +189,6 @@ impl Session {
             feed.stats.kvs += kvs as u64;
             self.line.snapshot_bytes += piece.len() as u64;
             self.line.write(shared, piece);
-        }
-        if !std::mem::replace(&mut self.line.has_turn, true) {
-            shared.turns.push_back(self.line.id());
         }
     }
 
