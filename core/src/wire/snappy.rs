@@ -223,6 +223,8 @@ mod tests {
     fn what_gains_less_than_an_eighth_goes_as_it_is() {
         let noise: Vec<u8> = (0..1_000_u32).flat_map(|i| i.wrapping_mul(0x9E37_79B9).to_be_bytes()).collect();
         assert_eq!(framed(&noise)[..4], [PLAIN, 0xa4, 0x0f, 0]);
+        let with_zeros = |count| framed(&[&noise[count..], &vec![0; count]].concat())[0];
+        assert_eq!((with_zeros(400), with_zeros(800)), (PLAIN, COMPRESSED));
         assert_eq!(framed(&[7; 4_000])[0], COMPRESSED);
         assert_eq!(
             framed(b"short"),
