@@ -14,13 +14,12 @@ pub fn check(name: &str, file: &Value) -> Report {
     report
 }
 
-/// Who wrote: the server of `cap-SERVER-CLIENT.s2c`, the client of `.c2s`, or both of `cap-BOTH-…`.
+/// Who wrote: the server of `cap-SERVER-server-CLIENT-client.s2c`, the client of its `.c2s`, or both of `cap-BOTH-…`.
 fn sender(name: &str) -> Generation {
-    let from_server = name.ends_with(".s2c");
-    match name.split('.').collect::<Vec<_>>().join(".").as_str() {
-        mixed if mixed.starts_with("cap-head-server-v3.2.5-client") && !from_server => Generation::Old,
-        mixed if mixed.starts_with("cap-v3.2.5-server-head-client") && !from_server => Generation::Head,
-        old if old.starts_with("cap-v3.2.5") => Generation::Old,
+    match name.rsplit_once('.').unwrap() {
+        ("cap-head-server-v3.2.5-client", "c2s") => Generation::Old,
+        ("cap-v3.2.5-server-head-client", "c2s") => Generation::Head,
+        (both, _) if both.starts_with("cap-v3.2.5") => Generation::Old,
         _ => Generation::Head,
     }
 }

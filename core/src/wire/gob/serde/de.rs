@@ -25,7 +25,7 @@ enum Field {
     Absent,
 }
 
-impl<'de> IntoDeserializer<'de, SerdeError> for Present {
+impl IntoDeserializer<'_, SerdeError> for Present {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -254,7 +254,7 @@ macro_rules! either {
     )*};
 }
 
-impl<'de> IntoDeserializer<'de, SerdeError> for Field {
+impl IntoDeserializer<'_, SerdeError> for Field {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -308,7 +308,7 @@ macro_rules! zero {
     )*};
 }
 
-impl<'de> IntoDeserializer<'de, SerdeError> for Absent {
+impl IntoDeserializer<'_, SerdeError> for Absent {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {

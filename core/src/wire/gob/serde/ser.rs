@@ -150,10 +150,6 @@ impl List {
         self.0.push(element(value)?);
         Ok(())
     }
-
-    fn finish(self) -> Made {
-        Ok(Some(Value::List(self.0)))
-    }
 }
 
 macro_rules! lists {
@@ -167,7 +163,7 @@ macro_rules! lists {
             }
 
             fn end(self) -> Made {
-                self.finish()
+                Ok(Some(Value::List(self.0)))
             }
         }
     )*};
@@ -217,12 +213,12 @@ impl Fields {
         Ok(())
     }
 
-    fn finish(self) -> Made {
+    fn finish(self) -> Value {
         let value = Value::Struct(self.fields);
-        Ok(Some(match self.variant {
+        match self.variant {
             Some(variant) => named(variant, value),
             None => value,
-        }))
+        }
     }
 }
 
@@ -241,7 +237,7 @@ macro_rules! structs {
             }
 
             fn end(self) -> Made {
-                self.finish()
+                Ok(Some(self.finish()))
             }
         }
     )*};
