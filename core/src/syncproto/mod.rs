@@ -11,6 +11,7 @@ mod parse;
 mod plan;
 mod revision;
 mod schema;
+pub mod server;
 mod update;
 
 pub use decode::{Decoder, FROM_CLIENT, FROM_SERVER};
