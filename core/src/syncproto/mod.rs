@@ -2,6 +2,7 @@
 //!
 //! Source: `projectcalico/typha` `pkg/syncproto`, `projectcalico/calico` `typha/pkg/syncproto`.
 
+pub mod cache;
 mod decode;
 pub mod encode;
 mod kvs;
@@ -10,6 +11,7 @@ mod parse;
 mod plan;
 mod revision;
 mod schema;
+pub mod server;
 mod update;
 
 pub use decode::{Decoder, FROM_CLIENT, FROM_SERVER};
