@@ -147,7 +147,15 @@ fn time(fields: &mut Struct<'_>, number: i64, time: &Time) {
 
 #[inline]
 fn revision(fields: &mut Struct<'_>, number: i64, revision: &Revision<'_>) {
-    let Revision::Text(text) = revision else { return };
+    match revision {
+        Revision::Nil => {}
+        Revision::Text(text) => revision_text(fields, number, text),
+        Revision::Other(other) => revision_text(fields, number, &other.text()),
+    }
+}
+
+#[inline]
+fn revision_text(fields: &mut Struct<'_>, number: i64, text: &[u8]) {
     fields.field(number);
     let out = fields.out();
     write::bytes(out, b"string");

@@ -2,12 +2,18 @@
 //!
 //! Source: `projectcalico/typha` `pkg/syncproto`, `projectcalico/calico` `typha/pkg/syncproto`.
 
+mod decode;
 pub mod encode;
 mod kvs;
 mod message;
+mod parse;
+mod plan;
+mod revision;
 mod schema;
 mod update;
 
-pub use kvs::Kvs;
+pub use decode::{Decoder, FROM_CLIENT, FROM_SERVER};
+pub use kvs::{Iter, Kvs};
 pub use message::{ClientHello, DecoderRestart, Message, Pong, ServerHello};
+pub use revision::{Basic, OtherRevision, Scalar};
 pub use update::{Revision, SerializedUpdate, SyncStatus, UpdateType};

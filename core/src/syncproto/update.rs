@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::OtherRevision;
+
 /// How far the server's datastore is read: `SyncStatus` of `libcalico-go` `lib/backend/api`.
 ///
 /// Any byte is kept, since a newer peer may know more of them.
@@ -53,6 +55,8 @@ pub enum Revision<'a> {
     Nil,
     /// A string, the one form that is sent.
     Text(&'a [u8]),
+    /// Anything else; sent on as the text Go's client makes of it.
+    Other(Box<OtherRevision<'a>>),
 }
 
 /// One element of a `MsgKVs`; it borrows from the message it was read from.

@@ -1,0 +1,313 @@
+//! Messages from the bytes of a value.
+//!
+//! Each value is read twice: once to the end, learning its types, so that it is handed out whole or not at all; then
+//! piece by piece as its user asks.
+
+use std::sync::Arc;
+
+use super::{
+    ClientHello, DecoderRestart, Kvs, Message, Pong, SerializedUpdate, ServerHello, SyncStatus, UpdateType,
+    plan::{Op, Plan, Plans, Struct},
+    revision,
+};
+use crate::wire::gob::{Cursor, Fault, Fixed, Known, Limits, Time, Types, WireType, types::Id};
+
+/// More compressions than anybody offers.
+const MAX_ALGORITHMS: u64 = 64;
+
+/// What reading needs beside the bytes: the types of the stream and the plans made of them.
+pub(super) trait Context<'a>: Types {
+    /// The plan for a value of the type `id` at top level or in an interface.
+    fn plan(&mut self, id: Id, ours: Struct) -> Result<Arc<Plan>, Fault>;
+
+    /// What stands for `elements`, which are all read.
+    fn kvs(&mut self, elements: Elements<'a>) -> Kvs<'a>;
+}
+
+/// Updates as they lie in a message.
+#[derive(Clone)]
+pub(super) struct Elements<'a> {
+    /// Stands before the first.
+    pub(super) cursor: Cursor<'a>,
+    pub(super) count: usize,
+    pub(super) plan: Arc<Plan>,
+    /// Values that may lie in one another below them.
+    pub(super) depth: usize,
+}
+
+/// Where the elements lie of the message that was read: [`Elements`] without their bytes.
+pub(super) struct Found {
+    pub(super) mark: (usize, usize),
+    pub(super) count: usize,
+    pub(super) plan: Arc<Plan>,
+    pub(super) depth: usize,
+}
+
+/// Reads for the first time.
+pub(super) struct First<'t> {
+    pub(super) known: &'t mut Known,
+    pub(super) plans: &'t mut Plans,
+    /// The last elements read; those of an outer message come after those of an inner.
+    pub(super) elements: Option<Found>,
+}
+
+impl Types for First<'_> {
+    fn get(&self, id: Id) -> Option<&WireType> {
+        self.known.get(id)
+    }
+
+    fn learn(&mut self, id: Id, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        self.known.learn(id, cursor)
+    }
+
+    fn limits(&self) -> &Limits {
+        self.known.limits()
+    }
+}
+
+impl<'a> Context<'a> for First<'_> {
+    fn plan(&mut self, id: Id, ours: Struct) -> Result<Arc<Plan>, Fault> {
+        self.plans.make(self.known, id, ours)
+    }
+
+    fn kvs(&mut self, elements: Elements<'a>) -> Kvs<'a> {
+        let Elements { cursor, count, plan, depth } = elements;
+        self.elements = Some(Found { mark: cursor.mark(), count, plan, depth });
+        Kvs::default()
+    }
+}
+
+/// Reads what was read before.
+#[derive(Clone, Copy)]
+pub(super) struct Again<'a> {
+    pub(super) known: &'a Known,
+    pub(super) plans: &'a Plans,
+}
+
+impl Types for Again<'_> {
+    fn get(&self, id: Id) -> Option<&WireType> {
+        self.known.get(id)
+    }
+
+    fn learn(&mut self, id: Id, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+        Fixed(self.known).learn(id, cursor)
+    }
+
+    fn limits(&self) -> &Limits {
+        self.known.limits()
+    }
+}
+
+impl<'a> Context<'a> for Again<'a> {
+    fn plan(&mut self, id: Id, ours: Struct) -> Result<Arc<Plan>, Fault> {
+        self.plans.made(id, ours)
+    }
+
+    fn kvs(&mut self, elements: Elements<'a>) -> Kvs<'a> {
+        Kvs::read(elements, *self)
+    }
+}
+
+/// Reads the fields of a struct: `take` those we have, by our number and the number of their elements' plan.
+#[inline]
+fn fields<'a, C: Context<'a>>(
+    cursor: &mut Cursor<'a>,
+    plan: &Plan,
+    context: &mut C,
+    mut take: impl FnMut(u8, u32, &mut Cursor<'a>, &mut C) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut last = -1;
+    while let Some(number) = cursor.field(&mut last, plan.ops.len())? {
+        match plan.ops.get(number) {
+            Some(&Op::Take(ours, elements)) => take(ours, elements, cursor, context)?,
+            Some(&Op::Skip(id)) => cursor.skip(id, context, context.limits().depth)?,
+            None => return Err(Fault::FieldNumber),
+        }
+    }
+    Ok(())
+}
+
+/// What an `Envelope` holds: which message, of which type of the stream, and the cursor before its fields. The cursor
+/// given is moved behind the value.
+pub(super) fn envelope<'a>(
+    cursor: &mut Cursor<'a>,
+    id: Id,
+    context: &mut First<'_>,
+) -> Result<Option<(Struct, Id, Cursor<'a>)>, Fault> {
+    let plan = Context::plan(context, id, Struct::Envelope)?;
+    let mut found = None;
+    fields(cursor, &plan, context, |_, _, cursor, context| {
+        let name = cursor.interface_name()?;
+        found = None;
+        if name.is_empty() {
+            return Ok(());
+        }
+        let ours = Struct::of_message(name)?;
+        let id = cursor.concrete(context)?;
+        cursor.uint()?;
+        found = Some((ours, id, *cursor));
+        message(cursor, (ours, id), context, context.limits().depth).map(drop)
+    })?;
+    Ok(found)
+}
+
+/// A message of this type of the stream.
+pub(super) fn message<'a>(
+    cursor: &mut Cursor<'a>,
+    (ours, id): (Struct, Id),
+    context: &mut impl Context<'a>,
+    depth: usize,
+) -> Result<Message<'a>, Fault> {
+    let depth = depth.checked_sub(1).ok_or(Fault::TooDeep)?;
+    let plan = context.plan(id, ours)?;
+    Ok(match ours {
+        Struct::ClientHello => Message::ClientHello(client_hello(cursor, &plan, context)?),
+        Struct::ServerHello => Message::ServerHello(server_hello(cursor, &plan, context)?),
+        Struct::DecoderRestart => Message::DecoderRestart(decoder_restart(cursor, &plan, context)?),
+        Struct::SyncStatus => Message::SyncStatus(sync_status(cursor, &plan, context)?),
+        Struct::Ping => Message::Ping(pong(cursor, &plan, context)?.ping_timestamp),
+        Struct::Pong => Message::Pong(pong(cursor, &plan, context)?),
+        Struct::Kvs => Message::Kvs(kvs(cursor, &plan, context, depth)?),
+        Struct::Ack => {
+            fields(cursor, &plan, context, |_, _, _, _| Ok(()))?;
+            Message::Ack
+        }
+        // Those are no messages.
+        Struct::Envelope | Struct::Update => return Err(Fault::UnknownName),
+    })
+}
+
+fn client_hello<'a>(
+    cursor: &mut Cursor<'a>,
+    plan: &Plan,
+    context: &mut impl Context<'a>,
+) -> Result<ClientHello<'a>, Fault> {
+    let mut hello = ClientHello::default();
+    fields(cursor, plan, context, |ours, _, cursor, _| {
+        match ours {
+            0 => hello.hostname = cursor.block()?,
+            1 => hello.info = cursor.block()?,
+            2 => hello.version = cursor.block()?,
+            3 => hello.syncer_type = cursor.block()?,
+            4 => hello.supports_decoder_restart = cursor.uint()? != 0,
+            5 => hello.compression_algorithms = algorithms(cursor)?,
+            6 => hello.supports_modern_policy_keys = cursor.uint()? != 0,
+            _ => hello.client_conn_id = cursor.uint()?,
+        }
+        Ok(())
+    })?;
+    Ok(hello)
+}
+
+fn algorithms<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<&'a [u8]>, Fault> {
+    let count = cursor.uint()?;
+    if count > MAX_ALGORITHMS {
+        return Err(Fault::TooManyValues);
+    }
+    (0..count).map(|_| cursor.block()).collect()
+}
+
+fn server_hello<'a>(
+    cursor: &mut Cursor<'a>,
+    plan: &Plan,
+    context: &mut impl Context<'a>,
+) -> Result<ServerHello<'a>, Fault> {
+    let mut hello = ServerHello::default();
+    fields(cursor, plan, context, |ours, _, cursor, _| {
+        match ours {
+            0 => hello.version = cursor.block()?,
+            1 => hello.syncer_type = cursor.block()?,
+            2 => hello.supports_node_resource_updates = cursor.uint()? != 0,
+            _ => hello.server_conn_id = cursor.uint()?,
+        }
+        Ok(())
+    })?;
+    Ok(hello)
+}
+
+fn decoder_restart<'a>(
+    cursor: &mut Cursor<'a>,
+    plan: &Plan,
+    context: &mut impl Context<'a>,
+) -> Result<DecoderRestart<'a>, Fault> {
+    let mut restart = DecoderRestart::default();
+    fields(cursor, plan, context, |ours, _, cursor, _| {
+        match ours {
+            0 => restart.message = cursor.block()?,
+            _ => restart.compression_algorithm = cursor.block()?,
+        }
+        Ok(())
+    })?;
+    Ok(restart)
+}
+
+fn sync_status<'a>(
+    cursor: &mut Cursor<'a>,
+    plan: &Plan,
+    context: &mut impl Context<'a>,
+) -> Result<SyncStatus, Fault> {
+    let mut status = SyncStatus::default();
+    fields(cursor, plan, context, |_, _, cursor, _| {
+        status = SyncStatus(cursor.uint8()?);
+        Ok(())
+    })?;
+    Ok(status)
+}
+
+/// A pong, or a ping: that has the first of its fields.
+fn pong<'a>(cursor: &mut Cursor<'a>, plan: &Plan, context: &mut impl Context<'a>) -> Result<Pong, Fault> {
+    let mut pong = Pong::default();
+    fields(cursor, plan, context, |ours, _, cursor, _| {
+        let time = Time::from_bytes(cursor.block()?)?;
+        match ours {
+            0 => pong.ping_timestamp = time,
+            _ => pong.pong_timestamp = time,
+        }
+        Ok(())
+    })?;
+    Ok(pong)
+}
+
+fn kvs<'a>(
+    cursor: &mut Cursor<'a>,
+    plan: &Plan,
+    context: &mut impl Context<'a>,
+    depth: usize,
+) -> Result<Kvs<'a>, Fault> {
+    let mut kvs = Kvs::default();
+    fields(cursor, plan, context, |_, number, cursor, context| {
+        let count = usize::try_from(cursor.uint()?).map_err(|_| Fault::Truncated)?;
+        let plan = plan.elements.get(number as usize).ok_or(Fault::Mismatch)?;
+        let elements = Elements { cursor: *cursor, count, plan: Arc::clone(plan), depth };
+        for _ in 0..count {
+            cursor.element()?;
+            update(cursor, plan, context, depth)?;
+        }
+        kvs = context.kvs(elements);
+        Ok(())
+    })?;
+    Ok(kvs)
+}
+
+/// One element of a `MsgKVs`.
+#[inline]
+pub(super) fn update<'a>(
+    cursor: &mut Cursor<'a>,
+    plan: &Plan,
+    context: &mut impl Context<'a>,
+    depth: usize,
+) -> Result<SerializedUpdate<'a>, Fault> {
+    let mut update = SerializedUpdate::default();
+    fields(cursor, plan, context, |ours, _, cursor, context| {
+        match ours {
+            0 => update.key = cursor.block()?,
+            1 => update.value = Some(cursor.block()?).filter(|value| !value.is_empty()),
+            2 => update.revision = revision::read(cursor, context, depth)?,
+            3 => update.v3_resource_version = cursor.block()?,
+            4 => update.ttl = cursor.int()?,
+            _ => update.update_type = UpdateType(cursor.uint8()?),
+        }
+        Ok(())
+    })?;
+    Ok(update)
+}
