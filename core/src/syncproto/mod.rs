@@ -2,6 +2,7 @@
 //!
 //! Source: `projectcalico/typha` `pkg/syncproto`, `projectcalico/calico` `typha/pkg/syncproto`.
 
+pub mod client;
 mod decode;
 pub mod encode;
 mod kvs;
