@@ -3,6 +3,7 @@
 //! Source: `projectcalico/typha` `pkg/syncproto`, `projectcalico/calico` `typha/pkg/syncproto`.
 
 pub mod encode;
+pub mod key;
 mod update;
 
 pub use update::{Revision, SerializedUpdate, SyncStatus, UpdateType};
