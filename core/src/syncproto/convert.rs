@@ -182,6 +182,11 @@ pub fn would_be_no_op(next: &SerializedUpdate<'_>, previous: &SerializedUpdate<'
         && next.ttl == previous.ttl
 }
 
+/// An affinity of Calico before 3.0.7, which had no value; it counts as `{}`.
+fn is_bare(value: &[u8], kind: Kind) -> bool {
+    kind == Kind::BlockAffinity && value.is_empty()
+}
+
 /// Checks a value, and says where it stands in its text.
 fn check(value: &[u8], encoding: Encoding) -> Result<Span, BadValue> {
     match encoding {
@@ -219,6 +224,7 @@ fn is_version(value: &[u8], member: &json::Member) -> bool {
 
 /// A v3 resource without its version, and the version. Go leaves an empty one out, so the member goes.
 fn blank_version(value: Cow<'_, [u8]>, kind: Kind) -> Result<(Cow<'_, [u8]>, String), BadValue> {
+    let value = if is_bare(&value, kind) { Cow::Borrowed(&b"{}"[..]) } else { value };
     let root = check(&value, kind.encoding())?;
     let (mut edits, mut version) = (Edits::default(), String::new());
     if !matches!(kind, Kind::Resource(_)) {
@@ -244,8 +250,7 @@ fn read_value<'a>(
     version: &[u8],
     parser: Generation,
 ) -> Result<Cow<'a, [u8]>, BadValue> {
-    // Affinities of Calico before 3.0.7 had no value.
-    let value = if key.kind() == Kind::BlockAffinity && value.is_empty() { b"{}" } else { value };
+    let value = if is_bare(value, key.kind()) { b"{}" } else { value };
     let root = check(value, key.kind().encoding())?;
     let mut edits = Edits::default();
     match key {

@@ -180,6 +180,7 @@ fn values_are_read_as_their_keys_say() {
     assert_eq!(received("/calico/v1/Ready", "true", "").1.as_deref(), Some("true"));
     let affinity = "/calico/ipam/v2/host/h/ipv4/block/10.0.0.0-26";
     assert_eq!(received(affinity, "", "").1.as_deref(), Some("{}"));
+    assert_eq!(sent(affinity, ""), (Some("{}".into()), String::new(), None));
     let old = |key, value| {
         let update = raw(key, value);
         let (update, bad) = to_update(&update, Generation::V3_2_5).unwrap();

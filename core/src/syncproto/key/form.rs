@@ -83,8 +83,7 @@ impl Form {
         let mut rest = path;
         let mut found = [&[][..]; PARTS];
         let mut literals = self.path.trim_start_matches('/').split("{}");
-        let mut slots = found.iter_mut();
-        for (_, segment) in self.parts {
+        for ((_, segment), slot) in self.parts.iter().zip(&mut found) {
             let literal = literals.next().unwrap_or_default();
             let mismatch = Mismatch { at: path.len() - rest.len(), expected: literal };
             let last = *segment == Segment::Rest;
@@ -93,9 +92,7 @@ impl Form {
             }
             rest = strip(rest, literal).ok_or(mismatch)?;
             let end = rest.iter().position(|&byte| byte == b'/' && !last).unwrap_or(rest.len());
-            let Some((segment, after)) = rest.split_at_checked(end) else { continue };
-            rest = after;
-            slots.next().into_iter().for_each(|slot| *slot = segment);
+            (*slot, rest) = rest.split_at(end);
         }
         let mismatch =
             Mismatch { at: path.len() - rest.len(), expected: literals.next().unwrap_or_default() };

@@ -180,6 +180,50 @@ fn it_is_said_which_part_of_a_path_is_wrong() {
 }
 
 #[test]
+fn segments_are_taken_and_refused_as_each_generation_does() {
+    for (path, old, new) in [
+        ("/calico/v1/config", false, true),
+        ("/calico/v1/host/h/config", false, true),
+        ("/calico/v1/config/a\nb", false, true),
+        ("/calico/bgp/v1/global/a\nb", false, false),
+        ("//calico/v1/config/a", false, false),
+        ("/calico/v1/ipam/v\u{e9}/pool/10.0.0.0-8", true, true),
+        ("/calico/v1/ipam/v44/pool/10.0.0.0-8", false, false),
+        ("/calico/v1/ipam/v\n/pool/10.0.0.0-8", false, false),
+        ("/calico/v1/policy/tier/t/policy/", false, true),
+        ("/calico/v1/policy/profile//rules", false, true),
+        ("/calico/v1/policy/profile/p/rulesx", false, false),
+        ("/calico/v1/policy/tier/a/b", false, false),
+        ("/calico/v1/policy/profile/a/b", false, false),
+        ("/calico/v1/policy/K/ns/p/x", false, false),
+        ("/calico/ipam/v2/handle/", false, true),
+        ("/calico/felix/v2//host/h/status", false, false),
+        ("/calico/felix/v2/r/host/h/status/x", false, false),
+        ("/calico/felix/v2/r/host/h/last_reported_status/x", false, true),
+        ("/calico/felix/v2/r/host/h/last_reported_statusx", false, false),
+    ] {
+        assert_eq!(Key::parse(path, Generation::V3_2_5).is_ok(), old, "3.2.5: {path}");
+        assert_eq!(today(path).is_ok(), new, "today: {path}");
+    }
+}
+
+#[test]
+fn today_unescapes_some_host_names() {
+    for (path, old, new) in [
+        ("/calico/v1/host/a%2fb/endpoint/e", "a%2fb", "a/b"),
+        ("/calico/v1/host/a%2fb/config/c", "a%2fb", "a/b"),
+        ("/calico/v1/host/a%2fb/workload/o/w/endpoint/e", "a%2fb", "a/b"),
+    ] {
+        for (parser, name) in [(Generation::V3_2_5, old), (Generation::Today, new)] {
+            let key = Key::parse(path, parser).unwrap();
+            assert_eq!(texts(&key)[0], name, "{path}");
+        }
+    }
+    let metadata = Key::HostMetadata { host: "a%2fb".into() };
+    assert_eq!(today("/calico/v1/host/a%2fb/metadata"), Ok(metadata));
+}
+
+#[test]
 fn a_key_without_a_name_has_no_path_but_a_display() {
     let key = today("/calico/v1/host/node/workload/k8s/w/endpoint/").unwrap();
     assert_eq!(key.to_path(), Err(BadKey::Missing("endpoint")));
