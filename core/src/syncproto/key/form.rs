@@ -58,7 +58,7 @@ pub(super) struct Form {
     pub(super) path: &'static str,
     /// The name of each part and how it stands there.
     pub(super) parts: &'static [(&'static str, Segment)],
-    pub(super) value: Encoding,
+    pub(super) encoding: Encoding,
     pub(super) parsers: Parsers,
     pub(super) rules: &'static [Rule],
 }

@@ -88,7 +88,7 @@ impl Kind {
 
     /// What the values of such keys are made of.
     pub fn encoding(self) -> Encoding {
-        self.form().map_or(Encoding::Object, |form| form.value)
+        self.form().map_or(Encoding::Object, |form| form.encoding)
     }
 }
 

@@ -12,7 +12,7 @@ macro_rules! held {
 
 /// Makes the key, its kind, the forms of path and what leads from the one to the other of the table below.
 macro_rules! keys {
-    ($( $key:ident { $( $part:ident: $segment:ident ),* } $path:literal $value:ident $parsers:ident [$( $rule:ident )*]; )*) => {
+    ($( $key:ident { $( $part:ident: $segment:ident ),* } $path:literal $encoding:ident $parsers:ident [$( $rule:ident )*]; )*) => {
         /// A key: what its path says. Names are unescaped; they borrow from the path where they stood there so.
         ///
         /// Each has the parts of its path in their order. `libcalico-go` `lib/backend/model` has the same types with
@@ -37,7 +37,7 @@ macro_rules! keys {
             kind: Kind::$key,
             path: $path,
             parts: &[$( (stringify!($part), Segment::$segment) ),*],
-            value: Encoding::$value,
+            encoding: Encoding::$encoding,
             parsers: Parsers::$parsers,
             rules: &[$( Rule::$rule ),*],
         }, )*];
@@ -84,7 +84,8 @@ macro_rules! keys {
     };
 }
 
-// The first form that fits counts, so that the legacy policies and tiers stand before the policies.
+// Key { part: how it stands in the path } path, what the value is, which parsers know it, [rules] (all in `form`).
+// The first path that fits counts, so that legacy policies and tiers stand before the policies.
 keys! {
     ReadyFlag {} "/calico/v1/Ready" Bool Both [Slash];
     GlobalConfig { name: Rest } "/calico/v1/config/{}" Text Both [];

@@ -159,6 +159,14 @@ fn today(path: &str) -> Result<Key<'_>, BadKey> {
 }
 
 #[test]
+fn every_form_has_a_place_for_each_of_its_parts() {
+    for form in FORMS {
+        assert_eq!(form.path.matches("{}").count(), form.parts.len(), "{}", form.path);
+        assert!(form.parts.len() <= PARTS, "{}", form.path);
+    }
+}
+
+#[test]
 fn it_is_said_which_part_of_a_path_is_wrong() {
     let wrong = [
         ("", BadKey::Unknown { at: 0 }),
