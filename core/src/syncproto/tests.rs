@@ -216,11 +216,16 @@ fn text_that_is_not_utf_8_passes() {
 fn depth_costs_neither_stack_nor_time() {
     let deep = |open: &str, close: &str| open.repeat(300_000) + "1" + &close.repeat(300_000);
     let known = KnownFields::new().with(peer(), ["a.a.a.a.b", "metadata"]);
-    for value in [deep("[", "]"), deep(r#"{"a":"#, "}"), format!(r#"{{"metadata":{}}}"#, deep("[", "]"))] {
+    for (value, bad, stripped) in [
+        (deep("[", "]"), Some(BadValue::Form(Encoding::Object)), deep("[", "]")),
+        (deep(r#"{"a":"#, "}"), None, r#"{"a":{"a":{"a":{"a":{}}}}}"#.into()),
+        (format!(r#"{{"metadata":{}}}"#, deep("[", "]")), Some(BadValue::Metadata), String::new()),
+    ] {
         let update = raw(PEER, value.as_bytes());
-        let _ = to_update(&update, Generation::Today);
-        let _ = serialize_raw(&update);
-        let _ = UnknownFields::Strip(known.clone()).apply(peer(), value.as_bytes().into());
+        assert_eq!(to_update(&update, Generation::Today).unwrap().1, bad);
+        assert_eq!(serialize_raw(&update).1, bad);
+        let left = UnknownFields::Strip(known.clone()).apply(peer(), value.as_bytes().into());
+        assert!(stripped.is_empty() || *left == *stripped.as_bytes());
     }
 }
 

@@ -82,7 +82,7 @@ impl Form {
         let lenient = parser == Generation::Today;
         let mut rest = path;
         let mut found = [&[][..]; PARTS];
-        let mut literals = self.path.trim_start_matches('/').split("{}");
+        let mut literals = literals(self.path.trim_start_matches('/'));
         for ((_, segment), slot) in self.parts.iter().zip(&mut found) {
             let literal = literals.next().unwrap_or_default();
             let mismatch = Mismatch { at: path.len() - rest.len(), expected: literal };
@@ -120,7 +120,7 @@ impl Form {
 
     pub(super) fn write(&self, parts: &[Part<'_>], out: &mut Vec<u8>) {
         let version = parts.iter().find_map(Part::version).unwrap_or_default();
-        let mut literals = self.path.split("{}");
+        let mut literals = literals(self.path);
         let first = literals.next().unwrap_or_default();
         out.extend(first.bytes().map(|byte| if byte == b'?' { version } else { byte }));
         for (((_, segment), part), literal) in self.parts.iter().zip(parts).zip(literals) {
@@ -128,6 +128,12 @@ impl Form {
             out.extend(literal.bytes().map(|byte| if byte == b'?' { version } else { byte }));
         }
     }
+}
+
+/// What stands before, between and after the `{}`.
+fn literals(path: &'static str) -> impl Iterator<Item = &'static str> {
+    // Cut at a byte, which is faster than at a pattern; this is done for each form until one fits.
+    path.split('{').map(|literal| literal.strip_prefix('}').unwrap_or(literal))
 }
 
 /// What follows `literal`, whose `?` is any character but the end of a line.
