@@ -87,9 +87,9 @@ func (c *clientConfig) complete() (err error) {
 	return err
 }
 
-// hasEnd says whether the process ends by itself.
+// hasEnd says whether a client ends by itself in the end.
 func (c *clientConfig) hasEnd() bool {
-	return c.once || c.untilSynced || c.untilKVs > 0 || c.untilMessages > 0 || c.untilBytes > 0
+	return c.untilSynced || c.untilKVs > 0 || c.untilMessages > 0 || c.untilBytes > 0
 }
 
 var (
@@ -241,7 +241,7 @@ func (c *client) take(message any) error {
 
 // restart begins to read a new stream, and says so. One of an unknown compression is not begun.
 func (c *client) restart(m syncproto.MsgDecoderRestart) error {
-	c.counts.restarts.Add(1)
+	c.counts.restart()
 	c.tell("restart", fields{"algorithm": m.CompressionAlgorithm, "text": m.Message, "bytes": c.counts.bytes.Load()})
 	switch m.CompressionAlgorithm {
 	case "":

@@ -45,7 +45,8 @@ func runClients(flags *flag.FlagSet, arguments []string) error {
 		}
 		all.list[i] = &client{clientConfig: &own, number: i}
 	}
-	go all.obey(!config.hasEnd(), cancel)
+	endless := !config.once && (*drain || !config.hasEnd())
+	go all.obey(endless, cancel)
 	all.run(ctx, cancel, int(*neverRead*float64(*number)+0.5), *drain)
 	return nil
 }

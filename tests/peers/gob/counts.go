@@ -17,13 +17,16 @@ import (
 type counts struct {
 	kvs, messages, statuses atomic.Int64
 	pings, restarts         atomic.Int64
-	bytes                   atomic.Int64
+	bytes, restartBytes     atomic.Int64 // all, and those up to the last restart
 	connected               atomic.Int64 // nanoseconds since 1970
 	synced, last            atomic.Int64 // nanoseconds since then; 0: not yet
 }
 
 func (c *counts) connect() {
-	for _, count := range []*atomic.Int64{&c.kvs, &c.messages, &c.statuses, &c.pings, &c.restarts, &c.bytes, &c.synced, &c.last} {
+	all := []*atomic.Int64{
+		&c.kvs, &c.messages, &c.statuses, &c.pings, &c.restarts, &c.bytes, &c.restartBytes, &c.synced, &c.last,
+	}
+	for _, count := range all {
 		count.Store(0)
 	}
 	c.connected.Store(time.Now().UnixNano())
@@ -38,6 +41,11 @@ func (c *counts) status(status syncproto.SyncStatus) {
 	}
 }
 
+func (c *counts) restart() {
+	c.restarts.Add(1)
+	c.restartBytes.Store(c.bytes.Load())
+}
+
 func (c *counts) updates(kvs int) {
 	c.messages.Add(1)
 	c.kvs.Add(int64(kvs))
@@ -47,7 +55,7 @@ func (c *counts) updates(kvs int) {
 func (c *counts) fields() fields {
 	return fields{
 		"kvs": c.kvs.Load(), "messages": c.messages.Load(), "statuses": c.statuses.Load(), "pings": c.pings.Load(),
-		"restarts": c.restarts.Load(), "bytes": c.bytes.Load(),
+		"restarts": c.restarts.Load(), "bytes": c.bytes.Load(), "restart_bytes": c.restartBytes.Load(),
 		"synced_ms": milliseconds(c.synced.Load()), "last_kvs_ms": milliseconds(c.last.Load()),
 	}
 }

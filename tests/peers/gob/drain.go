@@ -12,44 +12,67 @@ import (
 
 const drainSize = 256 << 10
 
-// drain reads all there is, with as little work as can be. Only a decoder restart before the snapshot is understood.
+// drain reads all there is, with as little work as can be: only decoder restarts before and after the snapshot are
+// minded. Pings stay unanswered.
 func (c *client) drain(ctx context.Context) error {
 	if err := c.tryToConnect(ctx); err != nil {
 		return cause(ctx, err)
 	}
 	defer context.AfterFunc(ctx, func() { c.conn.Close() })()
 	defer c.conn.Close()
-	if c.generation.modern && c.snappy && c.hello.SupportsDecoderRestart {
+	restarts := c.generation.modern && c.snappy && c.hello.SupportsDecoderRestart
+	if restarts {
 		if err := c.awaitRestart(); err != nil {
-			return err
+			return cause(ctx, err)
 		}
 	}
 	buffer := make([]byte, drainSize)
+	if err := c.drainSnapshot(buffer); err != nil {
+		return cause(ctx, err)
+	}
+	if c.once {
+		return errReached
+	}
+	if restarts {
+		if err := c.say(syncproto.MsgACK{}); err != nil {
+			return cause(ctx, err)
+		}
+	}
+	c.conn.SetReadDeadline(time.Time{})
 	for {
-		c.conn.SetReadDeadline(time.Now().Add(c.quietAfter))
-		_, err := c.from.Read(buffer)
-		if err == nil {
-			c.counts.last.Store(c.counts.since())
-		}
-		if c.counts.synced.Load() == 0 && c.drained(err) {
-			c.counts.synced.Store(max(c.counts.last.Load(), 1))
-			c.tell("drained", fields{"bytes": c.counts.bytes.Load(), "ms": milliseconds(c.counts.synced.Load())})
-			if c.hasEnd() {
-				return errReached
-			}
-		}
-		if err != nil && !isTimeout(err) {
+		if err := c.discard(buffer); err != nil {
 			return cause(ctx, err)
 		}
 	}
 }
 
-// drained says whether the snapshot is over: by its bytes, or by silence if they are not known.
-func (c *client) drained(err error) bool {
-	if c.untilBytes > 0 {
-		return c.counts.bytes.Load() >= c.untilBytes
+func (c *client) discard(buffer []byte) error {
+	_, err := c.from.Read(buffer)
+	if err == nil {
+		c.counts.last.Store(c.counts.since())
 	}
-	return isTimeout(err)
+	return err
+}
+
+// drainSnapshot reads until the snapshot is over: by its bytes, or if they are not known by silence after it has begun.
+func (c *client) drainSnapshot(buffer []byte) error {
+	for begun := false; ; begun = true {
+		wait := c.read
+		if begun && c.untilBytes == 0 {
+			wait = c.quietAfter
+		}
+		c.conn.SetReadDeadline(time.Now().Add(wait))
+		err := c.discard(buffer)
+		silent := begun && c.untilBytes == 0 && isTimeout(err)
+		if silent || c.untilBytes > 0 && c.counts.bytes.Load() >= c.untilBytes {
+			c.counts.synced.Store(c.counts.last.Load())
+			c.tell("drained", fields{"bytes": c.counts.bytes.Load(), "ms": milliseconds(c.counts.last.Load())})
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func isTimeout(err error) bool {
