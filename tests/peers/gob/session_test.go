@@ -157,9 +157,14 @@ func TestADroppedClientOfTodayConnectsAgain(t *testing.T) {
 
 func TestSIGTERMDropsAllAndEndsWell(t *testing.T) {
 	server, addr := startServer(t, "--shutdown-timeout", "1s")
-	start(t, "client", "--addr", addr, "--clients", "3", "--once").event("hello")
-	server.event("client")
+	start(t, "client", "--addr", addr, "--clients", "3", "--once")
+	server.reports("report", "three snapshots sent", func(report fields) bool { return report["snapshots_sent"] == 3.0 })
 	server.signal(syscall.SIGTERM)
+	for range 2 {
+		if gone := server.event("gone"); gone["reason"] != "shutting down" {
+			t.Error(gone)
+		}
+	}
 	if err := <-server.done; err != nil {
 		t.Error(err)
 	}
