@@ -267,3 +267,14 @@ pub fn transmit_limit(mult: u32, nodes: usize) -> u32 {
     let digits = libm::ceil(libm::log10(nodes as f64 + 1.0));
     mult.saturating_mul(digits as u32)
 }
+
+/// How many copies of a broadcast a node sends, each to one other. The peers' [`transmit_limit`] misses a node of
+/// eight by chance once in twenty broadcasts, and nobody tells it until the next push/pull; so many that one in a
+/// thousand misses anybody are sent where more than one round of `fanout` is needed.
+pub fn copies(mult: u32, nodes: usize, fanout: usize) -> u32 {
+    let limit = transmit_limit(mult, nodes);
+    if mult == 0 || nodes <= fanout.saturating_add(1) {
+        return limit;
+    }
+    limit.max(libm::ceil(libm::log(nodes as f64 * 1000.0)) as u32)
+}
