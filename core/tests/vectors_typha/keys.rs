@@ -9,7 +9,8 @@ use crate::support::folder;
 const GENERATIONS: [(&str, Generation); 2] = [("v3.2.5", Generation::V3_2_5), ("head", Generation::Today)];
 
 fn cases() -> Vec<Value> {
-    let file: Value = serde_json::from_slice(&std::fs::read(folder("typha").join("keys.json")).unwrap()).unwrap();
+    let file: Value =
+        serde_json::from_slice(&std::fs::read(folder("typha").join("keys.json")).unwrap()).unwrap();
     file["cases"].as_array().unwrap().clone()
 }
 
