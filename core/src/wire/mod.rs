@@ -5,5 +5,6 @@ pub mod lzw;
 pub mod msgpack;
 pub mod protobuf;
 mod reader;
+pub mod snappy;
 
 pub use reader::{DecodeError, Reader};

@@ -1,5 +1,6 @@
 //! Connections between the real programs.
 
+use networkdb_core::wire::snappy::Unframer;
 use serde_json::Value;
 
 use crate::{
@@ -55,17 +56,7 @@ fn compare_stream(found: &Outcome, index: usize, file: &Value) -> Result<(), Str
 
 /// The content of a snappy stream.
 fn unframe(mut framed: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    while let Some((&[kind, a, b, c], rest)) = framed.split_first_chunk() {
-        let (chunk, rest) = rest.split_at(u32::from_le_bytes([a, b, c, 0]) as usize);
-        framed = rest;
-        match kind {
-            0xff => assert_eq!(chunk, b"sNaPpY"),
-            0 => plain.extend(snap::raw::Decoder::new().decompress_vec(&chunk[4..]).unwrap()),
-            1 => plain.extend(&chunk[4..]),
-            _ => panic!("chunk of type {kind}"),
-        }
-    }
-    assert!(framed.is_empty());
+    let (mut unframer, mut plain) = (Unframer::default(), Vec::new());
+    while unframer.next(&mut framed, &mut plain).unwrap() {}
     plain
 }

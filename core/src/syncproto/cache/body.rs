@@ -1,0 +1,116 @@
+//! What is read again of a body: one element of a `MsgKVs` as [`encode::element`](crate::syncproto::encode::element)
+//! wrote it. Bodies are ours, so nothing in them is wrong; what cannot be is read as empty.
+
+use crate::syncproto::UpdateType;
+
+/// The fields that the cache and conflation look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Body<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+    /// As encoded.
+    pub(crate) ttl: u64,
+    pub(crate) update_type: UpdateType,
+}
+
+impl<'a> Body<'a> {
+    /// Takes a body off the front.
+    pub(crate) fn take(bytes: &mut &'a [u8]) -> Option<Self> {
+        let (mut body, mut field) = (Self::default(), 0);
+        loop {
+            match uint(bytes)? {
+                0 => return Some(body),
+                step => field += step,
+            }
+            match field {
+                1 => body.key = text(bytes)?,
+                2 => body.value = text(bytes)?,
+                3 => skip_interface(bytes)?,
+                4 => drop(text(bytes)?),
+                5 => body.ttl = uint(bytes)?,
+                _ => body.update_type = UpdateType(uint(bytes)? as u8),
+            }
+        }
+    }
+
+    /// Reads one body.
+    pub(crate) fn read(mut bytes: &'a [u8]) -> Self {
+        Self::take(&mut bytes).unwrap_or_default()
+    }
+
+    /// Whether a client that has `previous`, whose type is [`UpdateType::NEW`] as in every snapshot, learns nothing
+    /// from this: `WouldBeNoOp` of `pkg/syncproto`.
+    pub(crate) fn would_be_no_op(&self, previous: &Self) -> bool {
+        self.update_type == UpdateType::UPDATED && self.value == previous.value && self.ttl == previous.ttl
+    }
+}
+
+/// The key of a body: the first field, left out if empty.
+pub(crate) fn key(mut body: &[u8]) -> &[u8] {
+    match uint(&mut body) {
+        Some(1) => text(&mut body).unwrap_or_default(),
+        _ => &[],
+    }
+}
+
+/// A nil one is left out; else a string: the name and number of its type, and the length of what remains.
+fn skip_interface(bytes: &mut &[u8]) -> Option<()> {
+    text(bytes)?;
+    uint(bytes)?;
+    text(bytes).map(drop)
+}
+
+fn text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = uint(bytes)? as usize;
+    let (text, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    Some(text)
+}
+
+fn uint(bytes: &mut &[u8]) -> Option<u64> {
+    let (&first, mut rest) = bytes.split_first()?;
+    let mut value = first.into();
+    if first >= 0x80 {
+        let digits;
+        (digits, rest) = rest.split_at_checked(first.wrapping_neg().into())?;
+        value = digits.iter().fold(0, |value, digit| value << 8 | u64::from(*digit));
+    }
+    *bytes = rest;
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syncproto::{Revision, SerializedUpdate, encode};
+
+    fn encoded(update: &SerializedUpdate<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode::element(&mut out, update);
+        out
+    }
+
+    #[test]
+    fn a_body_is_read_as_it_was_written() {
+        let value = vec![7; 300];
+        let full = SerializedUpdate {
+            key: b"/calico/v1/Ready",
+            value: Some(&value),
+            revision: Revision::Text(b"1234"),
+            v3_resource_version: b"99",
+            ttl: 5_000_000_000,
+            update_type: UpdateType::UPDATED,
+        };
+        let only_type = SerializedUpdate { update_type: UpdateType(200), ..SerializedUpdate::default() };
+        let (full, only_type) = (encoded(&full), encoded(&only_type));
+        let both = [&full[..], &only_type[..], &[9]].concat();
+        let mut rest = &both[..];
+        let body = Body::take(&mut rest).unwrap();
+        assert_eq!((body.key, body.value), (&b"/calico/v1/Ready"[..], &value[..]));
+        assert_eq!((body.ttl, body.update_type), (10_000_000_000, UpdateType::UPDATED));
+        assert_eq!(key(&full), body.key);
+        let body = Body::take(&mut rest).unwrap();
+        assert_eq!((body.key, body.update_type), (&b""[..], UpdateType(200)));
+        assert_eq!((key(&only_type), rest), (&b""[..], &[9][..]));
+    }
+}

@@ -1,0 +1,105 @@
+//! What the cache of the sync protocol and its clients cost in memory, by the allocator's count.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use std::alloc::System;
+
+use cap::Cap;
+use networkdb_core::{
+    machine::{Input, Instant, Machine, Output, Rng, StreamId, StreamInput},
+    syncproto::{
+        ClientHello, Message, Revision, SerializedUpdate, UpdateType,
+        cache::Cache,
+        encode,
+        server::{Config, Server},
+    },
+};
+
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+
+const NOW: Instant = Instant::from_nanos(1_000_000_000);
+const KEYS: usize = 100_000;
+
+fn set(cache: &mut Cache, number: usize, value: &str) {
+    let key =
+        format!("/calico/v1/host/node-{:04}/workload/k8s/ns%2fpod-{number:06}/endpoint/eth0", number % 1_000);
+    let update = SerializedUpdate {
+        key: key.as_bytes(),
+        value: Some(value.as_bytes()),
+        revision: Revision::Text(b"1234567"),
+        update_type: UpdateType::NEW,
+        ..SerializedUpdate::default()
+    };
+    cache.update(&update).unwrap();
+}
+
+/// One that reads nothing and has asked for everything.
+fn client(server: &mut Server, number: u64, snappy: bool) -> usize {
+    let (id, mut hello) = (StreamId(2 * number + 1), encode::definitions().to_vec());
+    let compression_algorithms = if snappy { vec![&b"snappy"[..]] } else { Vec::new() };
+    let asks =
+        ClientHello { supports_decoder_restart: snappy, compression_algorithms, ..ClientHello::default() };
+    encode::message(&mut hello, &Message::ClientHello(asks));
+    if snappy {
+        encode::message(&mut hello, &Message::Ack);
+    }
+    server.handle(NOW, Input::Stream(id, StreamInput::Accepted { from: ([10, 0, 0, 1], 1).into() }));
+    server.handle(NOW, Input::Stream(id, StreamInput::Received(&hello)));
+    let mut handed = 0;
+    while server.next_deadline().is_some_and(|deadline| deadline <= NOW) {
+        server.handle(NOW, Input::Tick);
+    }
+    while let Some(output) = server.poll_output() {
+        handed += if let Output::Write(_, bytes) = output { bytes.len() } else { 0 };
+    }
+    while server.poll_event().is_some() {}
+    handed
+}
+
+/// One test, since all of a program's tests share its allocator.
+#[test]
+fn memory_is_one_encoded_snapshot_and_a_cursor_for_each_client() {
+    let (start, mut cache, value) = (ALLOCATOR.allocated(), Cache::default(), "v".repeat(720));
+    for number in 0..KEYS {
+        set(&mut cache, number, &value);
+        if number % 1_000 == 999 {
+            cache.publish(NOW);
+        }
+    }
+    let encoded = cache.stats().cache_bytes;
+    let held = ALLOCATOR.allocated() - start;
+    println!("{KEYS} keys: {encoded} bytes encoded, {held} held");
+    assert!(encoded > 800 * KEYS && held < encoded + encoded / 20 + (1 << 20), "{held} for {encoded}");
+
+    // Changes in random places replace leaves, and what they replace is let go.
+    let mut rng = Rng::new([5; 32]);
+    for _ in 0..20_000 {
+        set(&mut cache, rng.below(KEYS), &value);
+        cache.publish(NOW);
+    }
+    let held = ALLOCATOR.allocated() - start;
+    println!("after 20,000 crumbs: {held} held");
+    assert!(held < encoded + encoded / 20 + (2 << 20), "{held} for {encoded}");
+
+    let mut server = Server::new(Config::default(), [1; 32]);
+    server.follow(NOW, "felix", cache.published());
+    let before = ALLOCATOR.allocated();
+    let mut handed = 0;
+    for number in 0..1_000 {
+        handed += client(&mut server, number, false);
+    }
+    let each = (ALLOCATOR.allocated() - before) / 1_000;
+    println!("{each} bytes for a client of {} handed over", handed / 1_000);
+    assert!(
+        handed > 1_000 * (200 << 10) && each < 8 << 10,
+        "{each} bytes for a client, its window not copied"
+    );
+
+    let before = ALLOCATOR.allocated();
+    for number in 1_000..1_010 {
+        client(&mut server, number, true);
+    }
+    let chunks = ALLOCATOR.allocated() - before;
+    println!("{chunks} bytes for ten clients in snappy");
+    assert!(chunks < 1 << 20, "chunks are made as far as somebody has come, and once");
+}
