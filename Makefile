@@ -12,6 +12,7 @@ run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
 
 test: setup-test lint wasm binary peers
+	go -C tests/peers/gob test -count=1 ./...
 	cargo test --locked --workspace --no-fail-fast
 	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
 	cargo test --locked --manifest-path fuzz/Cargo.toml
@@ -56,6 +57,8 @@ lint:
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo fmt --manifest-path fuzz/Cargo.toml -- --check
 	cargo clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
+	test -z "$$(gofmt -l tests/peers)"
+	go -C tests/peers/gob vet ./...
 
 wasm:
 	cargo build --locked --package networkdb-core --package networkdb-sim --lib --no-default-features --target wasm32-unknown-unknown

@@ -18,7 +18,7 @@ const EPISODE: usize = 24;
 /// Every byte string of the vectors that is not longer than [`LONGEST`], in their order and each once.
 pub fn vectors() -> io::Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
-    for folder in ["memberlist", "networkdb"] {
+    for folder in ["memberlist", "networkdb", "typha"] {
         for file in files(&root().join(folder))? {
             let value = serde_json::from_slice(&fs::read(&file)?)?;
             collect(&value, &mut found);

@@ -51,3 +51,15 @@ fn the_same_seed_gives_the_same_trace_and_another_one_another() {
     }
     assert_ne!(run(6), run(7));
 }
+
+#[test]
+fn what_becomes_of_a_node_reaches_all_others_within_a_second() {
+    for seed in 1..=60 {
+        let mut cluster = cluster(Settings { seed, nodes: 8, ..Settings::default() });
+        cluster.run_until(10 * SECOND).unwrap();
+        cluster.apply(&Action::Leave(0, 0)).unwrap();
+        cluster.run_until(11 * SECOND).unwrap();
+        let participants = |node| cluster.world.machine(node).map(|db| db.peers(b"net0").len());
+        assert!((1..8).all(|node| participants(node) == Some(7)), "seed {seed}");
+    }
+}

@@ -104,7 +104,7 @@ impl Kind {
 pub(crate) static GO_PEERS: LazyLock<PathBuf> = LazyLock::new(|| {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
     let folder = env::var_os("NETWORKDB_PEERS").map_or_else(|| sources.join("bin"), PathBuf::from);
-    let programs = ["networkdb28", "networkdb2", "memberlist04", "memberlist06", "differential"];
+    let programs = ["networkdb28", "networkdb2", "memberlist04", "memberlist06", "gob", "differential"];
     if !programs.iter().all(|program| folder.join(program).is_file()) {
         let build = Command::new(sources.join("build")).arg(&folder).output();
         let build = build.expect("tests/peers/build can be started");

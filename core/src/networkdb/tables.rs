@@ -26,7 +26,7 @@ use crate::{
     machine::{Endpoint, Instant, Pace, Rng, Timers},
     memberlist::{
         Delegate, JoinReport, Member, MemberEvent, Outcome, RequestId, Room,
-        broadcast::{BroadcastId, Budget, transmit_limit},
+        broadcast::{BroadcastId, Budget, copies},
     },
 };
 
@@ -337,7 +337,8 @@ impl Tables {
     }
 
     pub(super) fn cluster_limit(&self) -> u32 {
-        transmit_limit(self.config.memberlist.retransmit_mult, self.nodes.active())
+        let config = &self.config.memberlist;
+        copies(config.retransmit_mult, self.nodes.active(), config.gossip_nodes)
     }
 }
 

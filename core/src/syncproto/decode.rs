@@ -89,3 +89,110 @@ impl Decoder {
             .map_err(|fault| self.intake.error(fault))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        syncproto::{
+            ClientHello, DecoderRestart, Pong, Revision, SerializedUpdate, ServerHello, SyncStatus, encode,
+        },
+        wire::gob::{Fault, Time},
+    };
+
+    /// One of each message, with every field set.
+    fn with_each(check: impl Fn(&Message<'_>)) {
+        let time = Time::from_unix(1_550_830_272, 123_456_789);
+        let update = SerializedUpdate {
+            key: b"/calico/v1/Ready",
+            value: Some(b"true"),
+            revision: Revision::Text(b"42"),
+            v3_resource_version: b"7",
+            ttl: -1,
+            update_type: crate::syncproto::UpdateType::DELETED,
+        };
+        let client = ClientHello {
+            hostname: b"h",
+            info: b"i",
+            version: b"v",
+            syncer_type: b"bgp",
+            supports_decoder_restart: true,
+            compression_algorithms: vec![b"snappy", b""],
+            supports_modern_policy_keys: true,
+            client_conn_id: u64::MAX,
+        };
+        let server = ServerHello {
+            version: b"v",
+            syncer_type: b"felix",
+            supports_node_resource_updates: true,
+            server_conn_id: 300,
+        };
+        let restart = DecoderRestart { message: b"why", compression_algorithm: b"snappy" };
+        let updates = [update, SerializedUpdate::default()];
+        for message in [
+            Message::ClientHello(client),
+            Message::ServerHello(server),
+            Message::DecoderRestart(restart),
+            Message::Ack,
+            Message::SyncStatus(SyncStatus(200)),
+            Message::Ping(time),
+            Message::Pong(Pong { ping_timestamp: time, pong_timestamp: time }),
+            Message::Kvs(Kvs::from(&updates[..])),
+            Message::Kvs(Kvs::default()),
+            Message::Nil,
+        ] {
+            check(&message);
+        }
+    }
+
+    fn stream(message: &Message<'_>) -> Vec<u8> {
+        let mut stream = encode::definitions().to_vec();
+        encode::message(&mut stream, message);
+        stream
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_what_follows_it_is_left() {
+        with_each(|message| {
+            let mut stream = stream(message);
+            stream.extend(b"another stream");
+            let (mut decoder, mut rest) = (Decoder::new(FROM_CLIENT), &stream[..]);
+            assert_eq!(decoder.next(&mut rest), Ok(Some(message.clone())));
+            assert_eq!(rest, b"another stream");
+            assert_eq!(decoder.finish(), Ok(()));
+        });
+    }
+
+    #[test]
+    fn a_stream_may_end_between_messages_alone() {
+        with_each(|message| {
+            let stream = stream(message);
+            for len in 1..stream.len() {
+                let mut decoder = Decoder::new(FROM_CLIENT);
+                assert_eq!(decoder.next(&mut &stream[..len]), Ok(None));
+                let error = decoder.finish().unwrap_err();
+                assert_eq!((error.fault, error.offset), (Fault::Ended, len as u64));
+            }
+        });
+    }
+
+    #[test]
+    fn an_error_tells_its_place_and_stays() {
+        let mut stream = stream(&Message::SyncStatus(SyncStatus(1)));
+        // The number of the field within the message.
+        let place = stream.len() - 4;
+        stream[place] = 9;
+        let mut decoder = Decoder::new(FROM_SERVER);
+        let error = decoder.next(&mut &stream[..]).unwrap_err();
+        assert_eq!((error.fault, error.offset), (Fault::FieldNumber, place as u64 + 1));
+        assert_eq!(decoder.next(&mut encode::definitions()), Err(error));
+        assert_eq!(decoder.finish(), Err(error));
+    }
+
+    #[test]
+    fn a_message_above_the_limit_is_refused_at_its_count() {
+        let mut decoder = Decoder::new(FROM_CLIENT);
+        let error = decoder.next(&mut &[0xfd, 0x10, 0, 1][..]).unwrap_err();
+        assert_eq!(error.fault, Fault::TooLong);
+    }
+}

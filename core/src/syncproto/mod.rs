@@ -3,8 +3,13 @@
 //! Source: `projectcalico/typha` `pkg/syncproto`, `projectcalico/calico` `typha/pkg/syncproto`.
 
 pub mod cache;
+pub mod client;
+mod convert;
+mod datamodel;
 mod decode;
 pub mod encode;
+mod json;
+pub mod key;
 mod kvs;
 mod message;
 mod parse;
@@ -12,8 +17,14 @@ mod plan;
 mod revision;
 mod schema;
 pub mod server;
+#[cfg(test)]
+mod tests;
 mod update;
 
+pub use convert::{
+    BadValue, Converted, Serialized, Update, serialize_raw, serialize_update, to_update, would_be_no_op,
+};
+pub use datamodel::{Datamodel, KnownFields, UnknownFields};
 pub use decode::{Decoder, FROM_CLIENT, FROM_SERVER};
 pub use kvs::{Iter, Kvs};
 pub use message::{ClientHello, DecoderRestart, Message, Pong, ServerHello};

@@ -18,7 +18,7 @@ use crate::{
 const RUNS: u64 = 250;
 const STEPS: usize = 120;
 const SELF: &str = "self0";
-const NODES: [&str; 4] = ["node-a", "node-b", "node-c", SELF];
+const NODES: [&str; 5] = ["node-a", "node-b", "node-c", "node-d", SELF];
 
 /// Draws steps that have a chance to meet.
 struct Dice(Rng);
@@ -36,7 +36,7 @@ impl Dice {
 
     /// Mostly another node.
     fn node(&mut self) -> &'static str {
-        let others = &NODES[..3];
+        let others = &NODES[..4];
         if self.0.below(20) == 0 { SELF } else { self.of(others) }
     }
 
@@ -140,7 +140,7 @@ impl Dice {
 fn steps(seed: u64) -> Vec<Value> {
     let mut dice = Dice::new(seed);
     let mut steps = vec![json!({"op": "join_network", "nid": "net-one"})];
-    for (place, node) in NODES[..3].iter().enumerate() {
+    for (place, node) in NODES[..4].iter().enumerate() {
         steps.push(
             json!({"op": "memberlist_join", "node": node, "ip": format!("192.0.2.1{place}"), "port": 7946}),
         );

@@ -33,6 +33,7 @@ pub(crate) enum Rule {
     AttachmentsContradicted,
     RowsInherited,
     EndingHiddenNotLearnt,
+    EnoughCopies,
 }
 
 /// Who keeps a rule.
@@ -258,6 +259,12 @@ pub(crate) const ALL: &[Entry] = &[
         Keeper::Ours,
         None,
         "a row of a failed node with less than a sixth of its time left is not learnt anew: it would never go",
+    ),
+    entry(
+        Rule::EnoughCopies,
+        Keeper::Ours,
+        Some((FIRST_2, "transmit_limit")),
+        "among more than four nodes a cluster event goes out so often that one in a thousand misses anybody (section 2)",
     ),
 ];
 

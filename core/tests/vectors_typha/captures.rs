@@ -1,5 +1,6 @@
 //! Connections between the real programs.
 
+use networkdb_core::wire::snappy::Unframer;
 use serde_json::Value;
 
 use crate::{
@@ -14,13 +15,12 @@ pub fn check(name: &str, file: &Value) -> Report {
     report
 }
 
-/// Who wrote: the server of `cap-SERVER-CLIENT.s2c`, the client of `.c2s`, or both of `cap-BOTH-…`.
+/// Who wrote: the server of `cap-SERVER-server-CLIENT-client.s2c`, the client of its `.c2s`, or both of `cap-BOTH-…`.
 fn sender(name: &str) -> Generation {
-    let from_server = name.ends_with(".s2c");
-    match name.split('.').collect::<Vec<_>>().join(".").as_str() {
-        mixed if mixed.starts_with("cap-head-server-v3.2.5-client") && !from_server => Generation::Old,
-        mixed if mixed.starts_with("cap-v3.2.5-server-head-client") && !from_server => Generation::Head,
-        old if old.starts_with("cap-v3.2.5") => Generation::Old,
+    match name.rsplit_once('.').unwrap() {
+        ("cap-head-server-v3.2.5-client", "c2s") => Generation::Old,
+        ("cap-v3.2.5-server-head-client", "c2s") => Generation::Head,
+        (both, _) if both.starts_with("cap-v3.2.5") => Generation::Old,
         _ => Generation::Head,
     }
 }
@@ -56,17 +56,7 @@ fn compare_stream(found: &Outcome, index: usize, file: &Value) -> Result<(), Str
 
 /// The content of a snappy stream.
 fn unframe(mut framed: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    while let Some((&[kind, a, b, c], rest)) = framed.split_first_chunk() {
-        let (chunk, rest) = rest.split_at(u32::from_le_bytes([a, b, c, 0]) as usize);
-        framed = rest;
-        match kind {
-            0xff => assert_eq!(chunk, b"sNaPpY"),
-            0 => plain.extend(snap::raw::Decoder::new().decompress_vec(&chunk[4..]).unwrap()),
-            1 => plain.extend(&chunk[4..]),
-            _ => panic!("chunk of type {kind}"),
-        }
-    }
-    assert!(framed.is_empty());
+    let (mut unframer, mut plain) = (Unframer::default(), Vec::new());
+    while unframer.next(&mut framed, &mut plain).unwrap() {}
     plain
 }

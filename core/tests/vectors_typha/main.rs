@@ -1,10 +1,12 @@
 //! The Typha vectors: streams of two generations of the real programs, and what the real decoders made of them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(missing_docs, unreachable_pub)]
 
 mod captures;
 mod go;
+mod keys;
 mod mutations;
+mod no_op;
 mod reactions;
 mod shown;
 mod single;

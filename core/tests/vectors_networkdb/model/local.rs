@@ -3,7 +3,10 @@
 use networkdb_core::networkdb::message::{Encode, Kind, NetworkEvent, TableEvent, wrap};
 use serde_json::{Map, Value, json};
 
-use super::{Attachment, Key, LEFT, List, Own, Peer, Queue, Row, TOMBSTONE};
+use super::{
+    Attachment, Key, LEFT, List, Own, Peer, Queue, Row, TOMBSTONE,
+    queue::{enough_copies, transmit_limit},
+};
 use crate::{rules::Rule, text};
 
 /// An event as it goes into a queue.
@@ -194,20 +197,21 @@ impl Peer {
 
     pub(super) fn take_broadcasts(&mut self, overhead: usize, limit: usize) -> Map<String, Value> {
         let nodes = self.nodes.values().filter(|node| node.list == List::Active).count();
+        let times = if self.does(Rule::EnoughCopies) { enough_copies(nodes) } else { transmit_limit(nodes) };
         let mut taken = Vec::new();
-        let used = self.network_queue.take(overhead, limit, nodes, &mut taken);
+        let used = self.network_queue.take(overhead, limit, times, &mut taken);
         let rest = if self.does(Rule::OneLimit) { limit.saturating_sub(used) } else { limit };
-        self.node_queue.take(overhead, rest, nodes, &mut taken);
+        self.node_queue.take(overhead, rest, times, &mut taken);
         let taken = if taken.is_empty() { Value::Null } else { taken.into() };
         Map::from_iter([("result_hex".into(), taken)])
     }
 
     pub(super) fn take_tables(&mut self, network: &str, overhead: usize, limit: usize) -> Map<String, Value> {
-        let nodes = self.members.get(network).map_or(0, Vec::len);
+        let times = transmit_limit(self.members.get(network).map_or(0, Vec::len));
         let [mut taken, mut relayed] = [Vec::new(), Vec::new()];
         if let Some(own) = self.owns.get_mut(network) {
-            own.queue.take(overhead, limit, nodes, &mut taken);
-            own.relay.take(overhead, limit, nodes, &mut relayed);
+            own.queue.take(overhead, limit, times, &mut taken);
+            own.relay.take(overhead, limit, times, &mut relayed);
         }
         Map::from_iter([("own_hex".into(), taken.into()), ("relay_hex".into(), relayed.into())])
     }

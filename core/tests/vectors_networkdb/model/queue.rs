@@ -66,10 +66,9 @@ impl Queue {
         &mut self,
         overhead: usize,
         limit: usize,
-        nodes: usize,
+        times: u32,
         into: &mut Vec<String>,
     ) -> usize {
-        let times = if nodes == 0 { 0 } else { 4 * (nodes.ilog10() + 1) };
         let (mut used, mut again) = (0, Vec::new());
         while let Some(free) = limit.checked_sub(used + overhead).filter(|&free| free > 0) {
             let Some(at) = self.items.iter().position(|item| item.bytes.len() <= free) else { break };
@@ -86,4 +85,15 @@ impl Queue {
         }
         used
     }
+}
+
+/// How often the peers send an event among so many nodes.
+pub(super) fn transmit_limit(nodes: usize) -> u32 {
+    if nodes == 0 { 0 } else { 4 * (nodes.ilog10() + 1) }
+}
+
+/// How often a cluster event is sent so that one in a thousand misses anybody.
+pub(super) fn enough_copies(nodes: usize) -> u32 {
+    let least = if nodes > 4 { (1000.0 * nodes as f64).ln().ceil() as u32 } else { 0 };
+    transmit_limit(nodes).max(least)
 }

@@ -24,31 +24,47 @@ pub(crate) struct Yardstick {
     samples: u8,
 }
 
-const CHANGES: [(&str, Measure); 7] = [
-    ("create a row", create),
-    ("update a row", update),
-    ("delete a row", delete),
-    ("write right after another node joined", after_join),
-    ("join a network", join_network),
-    ("leave a network", leave_network),
-    ("join a network that has rows", join_with_rows),
+/// A change, how it is measured, and what the Go peer took by size of cluster.
+type Change = (&'static str, Measure, [&'static str; 5]);
+
+const CHANGES: [Change; 7] = [
+    ("create a row", create, ["200/200", "200/200", "400/400", "400/600", "600/800"]),
+    ("update a row", update, ["200/200", "200/200", "400/400", "400/800", "600/1000"]),
+    ("delete a row", delete, ["200/200", "200/200", "400/400", "400/600", "800/1000"]),
+    (
+        "write right after another node joined",
+        after_join,
+        ["-", "400/400", "400/600", "600/800", "1000/1200"],
+    ),
+    ("join a network", join_network, ["-", "200/200", "200/400", "400/600", "600/1000"]),
+    ("leave a network", leave_network, ["-", "200/200", "225/400", "400/800", "600/800"]),
+    ("join a network that has rows", join_with_rows, ["-", "0/0", "0/0", "0/0", "0/0"]),
 ];
+
+const HEAD: &str = "\
+# How long one change takes to reach all nodes
+
+Written by `networkdb-sim yardstick`: virtual time, no loss, links of 0.1 ms, default settings. Median / longest in
+milliseconds, in brackets what Go's NetworkDB took (moby b985e2313a, 200 ms tick, links without delay, 30 samples a cell).
+A network that has rows is there when the joiner holds them; Go's call returns only then, ours at once.
+";
 
 /// One sample in a cluster that has come together; the last time of all nodes is what counts.
 type Measure = fn(&mut Cluster, u8) -> Result<Option<Duration>, Violation>;
 
 impl Yardstick {
     pub(crate) fn execute(&self) -> ExitCode {
-        print!("| change: median / max in ms |");
+        println!("{HEAD}\n{} samples a cell.\n", self.samples);
+        print!("| change |");
         for size in SIZES {
             print!(" {size} nodes |");
         }
         println!("\n|---|---|---|---|---|---|");
-        for (name, measure) in CHANGES {
+        for (name, measure, peer) in CHANGES {
             print!("| {name} |");
-            for size in SIZES {
+            for (size, peer) in SIZES.into_iter().zip(peer) {
                 match self.cell(size, measure) {
-                    Ok(times) => print!(" {:.1}/{:.1} |", times.at(50), times.at(100)),
+                    Ok(times) => print!(" {:.1}/{:.1} ({peer}) |", times.at(50), times.at(100)),
                     Err(violation) => {
                         eprintln!("{violation}");
                         return ExitCode::FAILURE;
