@@ -1,7 +1,7 @@
 //! What a sync server's own work costs: no network, clients that read at once.
 //!
 //! `cargo run --release --package networkdb-core --example sync_fanout`
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::{hint::black_box, time::Duration};
 
