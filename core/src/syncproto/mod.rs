@@ -3,6 +3,7 @@
 //! Source: `projectcalico/typha` `pkg/syncproto`, `projectcalico/calico` `typha/pkg/syncproto`.
 
 pub mod cache;
+pub mod client;
 mod decode;
 pub mod encode;
 mod kvs;
