@@ -44,8 +44,8 @@ impl Decoder {
     /// [`Message::DecoderRestart`] is no longer its own; `None` when all is taken and the message is not whole yet.
     ///
     /// An error ends the stream: it is given again at each further call.
-    pub fn next<'a>(&'a mut self, input: &mut &'a [u8]) -> Result<Option<Message<'a>>, Error> {
-        let fed = *input;
+    pub fn next<'a, 'i: 'a>(&'a mut self, input: &mut &'i [u8]) -> Result<Option<Message<'a>>, Error> {
+        let fed: &'a [u8] = input;
         let plans = &mut self.plans;
         let read = |known: &mut _, id, cursor: &mut Cursor<'_>| {
             let mut first = First { known, plans, elements: None };

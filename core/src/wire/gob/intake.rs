@@ -9,7 +9,7 @@ use std::fmt;
 use super::{
     known::{Known, Limits, Types},
     read::{Cursor, Fault, Frame},
-    types::{Id, WireType},
+    types::Id,
 };
 
 /// A buffer above this is given back after its value.
@@ -56,6 +56,8 @@ pub(crate) struct Intake {
     /// Bytes from the beginning of the value to the message that is awaited, and readings of the value so far.
     parts: usize,
     reads: u32,
+    /// How many types there were before the value; those that came with it are learnt anew when it is read again.
+    before: usize,
     /// A definition came and no value yet.
     defining: bool,
     /// Bytes of the stream before the value.
@@ -213,7 +215,7 @@ impl Intake {
             if matches!(frame, Frame::Wanted(_)) || part.len() < total {
                 return Ok(Some(self.parts + total));
             }
-            if self.parts == 0 || !defines(part, self.known.limits().definitions)? {
+            if self.parts == 0 || !defines(part, &mut self.known) {
                 return Ok(None);
             }
             self.parts += total;
@@ -227,7 +229,11 @@ impl Intake {
         at: &mut usize,
         read: &mut impl FnMut(&mut Known, Id, &mut Cursor<'_>) -> Result<R, Fault>,
     ) -> Result<Step<R>, Fault> {
-        let (mut cursor, known) = (Cursor::new(bytes)?, self.known.len());
+        if self.reads == 0 {
+            self.before = self.known.len();
+        }
+        self.known.truncate(self.before);
+        let mut cursor = Cursor::new(bytes)?;
         let id = cursor.id()?;
         let result = if id < 0 {
             self.known
@@ -247,7 +253,6 @@ impl Intake {
             }
             Ok(Some(value)) => Ok(Step::Value(value, used)),
             Err(Fault::Unfinished) => {
-                self.known.truncate(known);
                 self.parts = used;
                 self.reads += 1;
                 if self.reads > MAX_READS {
@@ -264,12 +269,13 @@ impl Intake {
     }
 }
 
-/// Whether a message holds a definition, of at most `limit` bytes, and nothing else.
-fn defines(message: &[u8], limit: usize) -> Result<bool, Fault> {
-    let mut cursor = Cursor::new(message)?;
-    if cursor.id()? >= 0 {
-        return Ok(false);
-    }
-    cursor.limited(limit, WireType::read)?.ok_or(Fault::TooManyTypes)?;
-    Ok(cursor.at_end())
+/// Whether a message holds a definition, which is learnt, and nothing else. If in doubt it does not: then the value is
+/// read, and what is wrong shows in its place.
+fn defines(message: &[u8], known: &mut Known) -> bool {
+    let defines = |mut cursor: Cursor<'_>| {
+        let id = cursor.id()?.wrapping_neg();
+        known.learn(id, &mut cursor)?;
+        Ok::<_, Fault>(cursor.at_end())
+    };
+    Cursor::new(message).and_then(defines).unwrap_or_default()
 }

@@ -2,18 +2,26 @@
 //!
 //! Source: `golang/go` `src/encoding/gob`.
 
+mod decoder;
+mod encoder;
 mod intake;
 mod known;
 mod read;
+mod schema;
 pub mod time;
 pub mod types;
+mod value;
 pub mod write;
 
+pub use decoder::Decoder;
+pub use encoder::{EncodeError, Encoder};
 pub use intake::Error;
 pub use known::Limits;
 pub use read::Fault;
+pub use schema::{Schema, Shape, Type};
 pub use time::Time;
 pub use types::WireType;
+pub use value::{Dynamic, Value};
 
 pub(crate) use intake::{Intake, Place};
 pub(crate) use known::{Fixed, Known, Types};

@@ -22,6 +22,11 @@ pub fn int(out: &mut Vec<u8>, value: i64) {
     uint(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
+/// A double: its bytes reversed, so that short decimals are short.
+pub fn float(out: &mut Vec<u8>, value: f64) {
+    uint(out, value.to_bits().swap_bytes());
+}
+
 /// A string or byte slice: its length and the bytes.
 pub fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     uint(out, value.len() as u64);
