@@ -1,7 +1,8 @@
-//! The two machines under a schedule: ticks, packets, streams, commands and keys, as the bytes say.
+//! The machines under a schedule: ticks, packets, streams, commands and keys, as the bytes say.
 
 pub mod membership;
 pub mod networkdb;
+pub mod sync_client;
 
 use networkdb_core::{
     machine::{Endpoint, Instant},
