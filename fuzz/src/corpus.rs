@@ -18,7 +18,7 @@ const EPISODE: usize = 24;
 /// Every byte string of the vectors that is not longer than [`LONGEST`], in their order and each once.
 pub fn vectors() -> io::Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
-    for folder in ["memberlist", "networkdb"] {
+    for folder in ["memberlist", "networkdb", "typha"] {
         for file in files(&root().join(folder))? {
             let value = serde_json::from_slice(&fs::read(&file)?)?;
             collect(&value, &mut found);
@@ -59,6 +59,7 @@ pub fn seeds(target: &str, vectors: &[Vec<u8>]) -> Vec<Vec<u8>> {
     match target {
         "membership" | "networkdb" => vectors.chunks(EPISODE).enumerate().flat_map(schedules).collect(),
         "nesting" => vectors.iter().enumerate().map(|(number, bytes)| nested(number, bytes)).collect(),
+        "sync_client" => vectors.iter().flat_map(|bytes| connections(bytes)).collect(),
         _ => vectors.to_vec(),
     }
 }
@@ -79,6 +80,18 @@ fn schedules((number, messages): (usize, &[Vec<u8>])) -> Vec<Vec<u8>> {
         out
     };
     vec![play(3, &[]), play(4, &[]), play(5, &[]), play(7, &[0]), play(7, &[1])]
+}
+
+/// Connections on which a server of either time sends these bytes, from the beginning or after its hello, and is then
+/// lost and replaced.
+fn connections(bytes: &[u8]) -> [Vec<u8>; 3] {
+    const TAKE_AND_LOSE: [u8; 8] = [9, 63, 10, 1, 1, 6, 4, 2];
+    [(1, 2), (0, 2), (0, 6)].map(|(settings, begin)| {
+        let mut out = vec![settings, begin, 3];
+        put_block(&mut out, bytes);
+        out.extend(TAKE_AND_LOSE);
+        out
+    })
 }
 
 /// A message and the layers that `number` spells.

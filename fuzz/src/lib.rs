@@ -12,12 +12,14 @@ pub mod script;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, that of its file in `fuzz_targets`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("messages", formats::messages::run),
     ("packets", formats::packets::run),
     ("streams", formats::streams::run),
     ("lzw", formats::lzw::run),
     ("protobuf", formats::protobuf::run),
+    ("gob", formats::gob::run),
+    ("sync_messages", formats::gob::sync_messages),
     ("nesting", formats::nesting::run),
     ("membership", machines::membership::run),
     ("networkdb", machines::networkdb::run),

@@ -6,6 +6,7 @@ mod flood;
 mod idle;
 mod late_join;
 mod spread;
+mod sync;
 
 use clap::ValueEnum;
 
@@ -37,6 +38,8 @@ pub(crate) enum Work {
     Idle,
     /// One table event is encoded and decoded
     Codec,
+    /// Keys and values of the sync protocol are encoded and decoded
+    Sync,
     /// The program without symbols
     Size,
 }
@@ -54,6 +57,7 @@ impl Work {
             Self::Mixed => flood::mixed(runs),
             Self::Idle => idle::measure(runs),
             Self::Codec => codec::measure(runs),
+            Self::Sync => sync::measure(runs),
             Self::Size => size(runs),
         }
     }

@@ -30,7 +30,7 @@ pub fn message(out: &mut Vec<u8>, message: &Message<'_>) {
         }
         Message::DecoderRestart(restart) => {
             envelope(out, "MsgDecoderRestart", id::DECODER_RESTART, |fields| {
-                decoder_restart(fields, restart)
+                decoder_restart(fields, restart);
             });
         }
         Message::Ack => envelope(out, "MsgACK", id::ACK, |_| ()),

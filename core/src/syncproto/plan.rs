@@ -120,15 +120,13 @@ impl Plan {
             if field.name.is_empty() {
                 return Err(Fault::NoFieldName);
             }
-            let number = ours.fields().iter().position(|(name, _)| name.as_bytes() == &*field.name);
-            let holds = number.and_then(|number| ours.fields().get(number)).map(|&(_, holds)| holds);
-            ops.push(match (number, holds) {
-                (Some(number), Some(holds)) => Op::Take(number as u8, plan.matches(known, field.id, holds)?),
-                _ => {
-                    skipped.push(field.id);
-                    Op::Skip(field.id)
-                }
-            });
+            let named = ours.fields().iter().zip(0..).find(|((name, _), _)| name.as_bytes() == &*field.name);
+            if let Some((&(_, holds), number)) = named {
+                ops.push(Op::Take(number, plan.matches(known, field.id, holds)?));
+            } else {
+                skipped.push(field.id);
+                ops.push(Op::Skip(field.id));
+            }
         }
         known.check(skipped)?;
         plan.ops = ops.into();

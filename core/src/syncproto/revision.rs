@@ -337,7 +337,7 @@ fn print_message(message: &Message<'_>, out: &mut Vec<u8>) {
         Message::ClientHello(hello) => {
             let mut algorithms = Vec::new();
             list(&mut algorithms, hello.compression_algorithms.iter(), |out, name| {
-                out.extend_from_slice(name)
+                out.extend_from_slice(name);
             });
             vec![
                 hello.hostname.into(),

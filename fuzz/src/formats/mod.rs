@@ -1,5 +1,6 @@
 //! Bytes in, no state: every decoder that bytes from the network reach.
 
+pub mod gob;
 pub mod lzw;
 pub mod messages;
 pub mod nesting;

@@ -127,6 +127,10 @@ impl Writer<'_> {
             (Type::Bytes, Value::Bytes(bytes)) | (Type::String, Value::String(bytes)) => {
                 write::bytes(&mut self.inner, bytes);
             }
+            (Type::Bytes, Value::List(bytes)) => {
+                let bytes: Option<Vec<u8>> = bytes.iter().map(Value::byte).collect();
+                write::bytes(&mut self.inner, &bytes.ok_or(EncodeError::Mismatch)?);
+            }
             (Type::Interface, Value::Interface(None)) => self.inner.push(0),
             (Type::Interface, Value::Interface(Some(dynamic))) => self.interface(dynamic)?,
             (Type::Defined(_), _) => self.defined(of, value)?,
@@ -206,7 +210,7 @@ impl Writer<'_> {
             Value::Complex(real, imaginary) => *real != 0.0 || *imaginary != 0.0,
             Value::Bytes(bytes) | Value::String(bytes) => !bytes.is_empty(),
             Value::List(values) => {
-                !values.is_empty() || !matches!(self.schema.shape(of).as_deref(), Some(Shape::Slice(_)))
+                !values.is_empty() || matches!(self.schema.shape(of).as_deref(), Some(Shape::Array(..)))
             }
             Value::Interface(dynamic) => dynamic.is_some(),
             Value::Map(_) | Value::Struct(_) | Value::Opaque(_) => true,

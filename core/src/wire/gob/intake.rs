@@ -14,10 +14,6 @@ use super::{
 
 /// A buffer above this is given back after its value.
 const KEEP: usize = 1 << 20;
-/// How often one value is begun again. Go begins a message for each type that is first met in an interface, and all
-/// but the last of these are seen to be definitions without reading the value.
-const MAX_READS: u32 = 64;
-
 /// Why a stream ended, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Error {
@@ -53,9 +49,8 @@ pub(crate) struct Intake {
     handed_out: bool,
     /// Bytes from the beginning of the value to where something can be said about it.
     wanted: usize,
-    /// Bytes from the beginning of the value to the message that is awaited, and readings of the value so far.
+    /// Bytes from the beginning of the value to the message that is awaited.
     parts: usize,
-    reads: u32,
     /// How many types there were before the value; those that came with it are learnt anew when it is read again.
     before: usize,
     /// A definition came and no value yet.
@@ -185,7 +180,7 @@ impl Intake {
         if self.held.capacity() > KEEP {
             self.held = Vec::new();
         }
-        (self.handed_out, self.wanted, self.parts, self.reads) = (false, 0, 0, 0);
+        (self.handed_out, self.wanted, self.parts) = (false, 0, 0);
     }
 
     /// Looks at the bytes of a value from its beginning.
@@ -229,7 +224,7 @@ impl Intake {
         at: &mut usize,
         read: &mut impl FnMut(&mut Known, Id, &mut Cursor<'_>) -> Result<R, Fault>,
     ) -> Result<Step<R>, Fault> {
-        if self.reads == 0 {
+        if self.parts == 0 {
             self.before = self.known.len();
         }
         self.known.truncate(self.before);
@@ -254,10 +249,6 @@ impl Intake {
             Ok(Some(value)) => Ok(Step::Value(value, used)),
             Err(Fault::Unfinished) => {
                 self.parts = used;
-                self.reads += 1;
-                if self.reads > MAX_READS {
-                    return Err(Fault::TooManyParts);
-                }
                 let limit = self.known.limits().message.saturating_sub(used);
                 Ok(Step::Wanted(used + Frame::read(cursor.more(), limit)?.total()))
             }

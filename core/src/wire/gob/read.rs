@@ -11,6 +11,10 @@ use super::{
 /// Longest registered name of an interface's type that Go takes.
 const MAX_NAME: usize = 1024;
 
+/// Messages in which one value goes on, those apart that only define a type. As many are seen to be wanted only when
+/// the value is read, and so it is read again for each; Go begins one for each type first met in an interface.
+const MAX_PARTS: u32 = 64;
+
 /// What is wrong with a stream. The first fault ends it: nothing after it can be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -108,6 +112,8 @@ pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     /// What follows the message in the stream.
     more: &'a [u8],
+    /// Messages in which the value went on.
+    parts: u32,
 }
 
 /// What the first bytes of a message say about it.
@@ -130,7 +136,7 @@ impl Frame {
             return Err(Fault::Integer);
         }
         let Some(rest) = bytes.get(..head) else { return Ok(Self::Wanted(head)) };
-        let len = Cursor { rest, more: &[] }.uint()?;
+        let len = Cursor { rest, more: &[], parts: 0 }.uint()?;
         match usize::try_from(len) {
             Ok(0) => Err(Fault::EmptyMessage),
             Ok(len) if len <= limit.saturating_sub(head) => Ok(Self::Known { head, len }),
@@ -150,7 +156,7 @@ impl Frame {
 impl<'a> Cursor<'a> {
     /// A reader of the message that begins at the start of `bytes` with its count.
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let mut cursor = Self { rest: &[], more: bytes };
+        let mut cursor = Self { rest: &[], more: bytes, parts: 0 };
         cursor.next_message()?;
         Ok(cursor)
     }
@@ -190,7 +196,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn at(bytes: &'a [u8], (rest, more): (usize, usize)) -> Self {
         let (bytes, more) = bytes.split_at_checked(bytes.len().saturating_sub(more)).unwrap_or_default();
         let rest = bytes.get(bytes.len().saturating_sub(rest)..).unwrap_or_default();
-        Self { rest, more }
+        Self { rest, more, parts: 0 }
     }
 
     /// An unsigned integer.
@@ -308,18 +314,30 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn concrete(&mut self, types: &mut impl Types) -> Result<Id, Fault> {
         loop {
-            if self.at_end() {
+            let begins = self.at_end();
+            if begins {
                 self.next_message()?;
             }
             let id = self.id()?;
+            if id < 0 {
+                types.learn(id.wrapping_neg(), self)?;
+                if self.at_end() {
+                    continue;
+                }
+            }
+            if begins {
+                self.count_part()?;
+            }
             if id >= 0 {
                 return Ok(id);
             }
-            types.learn(id.wrapping_neg(), self)?;
-            if !self.at_end() {
-                self.uint()?;
-            }
+            self.uint()?;
         }
+    }
+
+    fn count_part(&mut self) -> Result<(), Fault> {
+        self.parts += 1;
+        if self.parts > MAX_PARTS { Err(Fault::TooManyParts) } else { Ok(()) }
     }
 
     /// Reads something that may have `budget` bytes, and says how many it had; `None` if it is longer.
@@ -329,7 +347,7 @@ impl<'a> Cursor<'a> {
         read: impl FnOnce(&mut Cursor<'a>) -> Result<T, Fault>,
     ) -> Result<Option<(T, usize)>, Fault> {
         let (within, beyond) = self.rest.split_at_checked(budget).unwrap_or((self.rest, &[]));
-        let mut part = Cursor { rest: within, more: self.more };
+        let mut part = Cursor { rest: within, ..*self };
         let value = read(&mut part)?;
         if part.at_end() && !beyond.is_empty() {
             return Ok(None);
@@ -412,7 +430,7 @@ mod tests {
     use super::*;
 
     fn cursor(bytes: &[u8]) -> Cursor<'_> {
-        Cursor { rest: bytes, more: &[] }
+        Cursor { rest: bytes, more: &[], parts: 0 }
     }
 
     #[test]

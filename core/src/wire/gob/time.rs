@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Visitor};
+
 /// Seconds from the beginning of year 1, where Go counts from, to that of 1970.
 const TO_UNIX: i64 = 62_135_596_800;
 /// The zone of a time that is in UTC and says so, in minutes.
@@ -88,8 +90,8 @@ impl Time {
 
     /// Nanoseconds since [`Time::unix_seconds`], the 30 bits that Go keeps.
     pub fn nanos(&self) -> u32 {
-        let [_, _, _, _, _, _, _, _, _, a, b, c, d, ..] = self.bytes;
-        u32::from_be_bytes([a, b, c, d]) & NANOS
+        let [_, _, _, _, _, _, _, _, _, nanos @ .., _, _, _] = self.bytes;
+        u32::from_be_bytes(nanos) & NANOS
     }
 
     /// Seconds the zone is ahead of UTC, as Go reads them: the seconds of version 2 count up, whatever the sign.
@@ -101,8 +103,50 @@ impl Time {
 
     /// Seconds since the beginning of year 1.
     fn seconds(&self) -> i64 {
-        let [_, a, b, c, d, e, f, g, h, ..] = self.bytes;
-        i64::from_be_bytes([a, b, c, d, e, f, g, h])
+        let [_, seconds @ .., _, _, _, _, _, _, _] = self.bytes;
+        i64::from_be_bytes(seconds)
+    }
+}
+
+/// The name serde knows a time by; see [`GOB_ENCODER`](super::GOB_ENCODER).
+const SERDE_NAME: &str = "$gob.GobEncoder.Time";
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(SERDE_NAME, &Bytes(self))
+    }
+}
+
+struct Bytes<'t>(&'t Time);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0.as_bytes())
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(SERDE_NAME, FromBytes)
+    }
+}
+
+struct FromBytes;
+
+impl<'de> Visitor<'de> for FromBytes {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the bytes of a time")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Time, D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+
+    /// No bytes are the zero time, which is not sent.
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Time, E> {
+        if bytes.is_empty() { Ok(Time::default()) } else { Time::from_bytes(bytes).map_err(E::custom) }
     }
 }
 

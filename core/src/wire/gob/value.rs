@@ -50,6 +50,11 @@ impl Value {
         let Self::Struct(fields) = self else { return None };
         fields.iter().find(|(known, _)| **known == *name.as_bytes()).map(|(_, value)| value)
     }
+
+    /// An element of a byte slice.
+    pub(super) fn byte(&self) -> Option<u8> {
+        if let Self::Uint(value) = self { u8::try_from(*value).ok() } else { None }
+    }
 }
 
 /// Reads a value of any type the stream knows.
