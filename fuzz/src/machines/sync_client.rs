@@ -87,8 +87,15 @@ struct Host {
 
 impl Host {
     fn new(client: Client) -> Self {
-        let mut host =
-            Self { client, now: START, line: None, opened: 0, snappy: false, held: BTreeSet::new(), over: false };
+        let mut host = Self {
+            client,
+            now: START,
+            line: None,
+            opened: 0,
+            snappy: false,
+            held: BTreeSet::new(),
+            over: false,
+        };
         host.drain();
         host
     }
@@ -168,7 +175,9 @@ impl Host {
 
     fn open(&mut self) {
         self.snappy = false;
-        self.on_line(|line| (!line.opened).then_some(StreamInput::Opened { at: ([10, 0, 0, 1], 5473).into() }));
+        self.on_line(|line| {
+            (!line.opened).then_some(StreamInput::Opened { at: ([10, 0, 0, 1], 5473).into() })
+        });
     }
 
     fn fail(&mut self) {
@@ -206,7 +215,10 @@ impl Host {
 
     fn restart(&mut self, script: &mut Script<'_>) {
         let algorithm = script.one_of(&[&b"snappy"[..], b"", b"zstd"]);
-        self.message(&Message::DecoderRestart(DecoderRestart { message: b"", compression_algorithm: algorithm }));
+        self.message(&Message::DecoderRestart(DecoderRestart {
+            message: b"",
+            compression_algorithm: algorithm,
+        }));
         if algorithm == b"zstd" {
             return;
         }

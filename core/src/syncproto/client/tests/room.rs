@@ -148,6 +148,18 @@ fn what_was_received_before_the_end_is_told_before_it() {
 }
 
 #[test]
+fn a_stream_that_breaks_as_room_is_made_is_spoken_of_no_more() {
+    let mut host = Host::up(small());
+    host.takes = false;
+    host.receive(&snapshot(Typha::greeted(), 1_000).say(&Message::Ping(Time::default())).in_sync().bytes);
+    while host.client.poll_event().is_some() {}
+    host.fail(Fault::Reset);
+    host.take_all();
+    assert_eq!(host.reason(), Some(&Reason::Broken(Fault::Reset)));
+    assert_eq!(host.count(|event| matches!(event, Event::Status(_))), 2);
+}
+
+#[test]
 fn a_user_who_takes_nothing_is_not_connected_again() {
     let mut config = small();
     config.limits.pending_bytes = 1_000;
