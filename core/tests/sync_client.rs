@@ -100,7 +100,7 @@ fn wanted(name: &str, first_status: bool) -> (Vec<String>, Vec<String>) {
             "MsgKVs" => told.extend(content["KVs"].as_array().unwrap().iter().map(wanted_line)),
             "MsgSyncStatus" => told.push(format!("status {}", content["SyncStatus"])),
             "MsgPing" => {
-                answers.push(format!("pong {}", content["Timestamp"]["marshal_hex"].as_str().unwrap()))
+                answers.push(format!("pong {}", content["Timestamp"]["marshal_hex"].as_str().unwrap()));
             }
             "MsgDecoderRestart" => answers.push("ack".to_owned()),
             _ => {}

@@ -218,15 +218,12 @@ fn check_types(host: &Host, tracking: Tracking) {
         let Event::Updates(updates) = event else { continue };
         for update in updates.iter() {
             let was = held.contains(update.key);
-            match update.value {
-                Some(_) => {
-                    assert_eq!(update.update_type, if was { UpdateType::UPDATED } else { UpdateType::NEW });
-                    held.insert(update.key.to_vec());
-                }
-                None => {
-                    assert_eq!(update.update_type, UpdateType::DELETED);
-                    assert!(held.remove(update.key) || tracking == Tracking::Keys);
-                }
+            if update.value.is_some() {
+                assert_eq!(update.update_type, if was { UpdateType::UPDATED } else { UpdateType::NEW });
+                held.insert(update.key.to_vec());
+            } else {
+                assert_eq!(update.update_type, UpdateType::DELETED);
+                assert!(held.remove(update.key) || tracking == Tracking::Keys);
             }
         }
     }
@@ -253,7 +250,9 @@ proptest! {
                 }
                 Act::Break(changes) => {
                     host.fail(Fault::Reset);
-                    changes.into_iter().for_each(|pair| drop(change(&mut data, pair)));
+                    for pair in changes {
+                        change(&mut data, pair);
+                    }
                     host.reconnect();
                     host.receive(&snapshot(&data, 99).in_sync().bytes);
                 }
