@@ -60,6 +60,7 @@ pub fn seeds(target: &str, vectors: &[Vec<u8>]) -> Vec<Vec<u8>> {
         "membership" | "networkdb" => vectors.chunks(EPISODE).enumerate().flat_map(schedules).collect(),
         "nesting" => vectors.iter().enumerate().map(|(number, bytes)| nested(number, bytes)).collect(),
         "sync_server" => (0..=255).map(sync_schedule).chain(recorded_clients()).collect(),
+        "sync_client" => vectors.iter().flat_map(|bytes| connections(bytes)).collect(),
         _ => vectors.to_vec(),
     }
 }
@@ -117,6 +118,18 @@ fn recorded_clients() -> Vec<Vec<u8>> {
         Some(out)
     };
     files.iter().filter_map(schedule).collect()
+}
+
+/// Connections on which a server of either time sends these bytes, from the beginning or after its hello, and is then
+/// lost and replaced.
+fn connections(bytes: &[u8]) -> [Vec<u8>; 3] {
+    const TAKE_AND_LOSE: [u8; 8] = [9, 63, 10, 1, 1, 6, 4, 2];
+    [(1, 2), (0, 2), (0, 6)].map(|(settings, begin)| {
+        let mut out = vec![settings, begin, 3];
+        put_block(&mut out, bytes);
+        out.extend(TAKE_AND_LOSE);
+        out
+    })
 }
 
 /// A message and the layers that `number` spells.

@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their bytes. `formats` holds the decoders, `machines` the two machines under a
+//! What the fuzz targets do with their bytes. `formats` holds the decoders, `machines` the machines under a
 //! schedule; README.md says what each one checks.
 
 pub mod corpus;
@@ -12,7 +12,7 @@ pub mod script;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, that of its file in `fuzz_targets`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("messages", formats::messages::run),
     ("packets", formats::packets::run),
     ("streams", formats::streams::run),
@@ -25,4 +25,5 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("membership", machines::membership::run),
     ("networkdb", machines::networkdb::run),
     ("sync_server", machines::sync_server::run),
+    ("sync_client", machines::sync_client::run),
 ];

@@ -236,6 +236,8 @@ impl<M: Machine> World<M> {
         let now = self.now;
         let Some(process) = self.processes.get_mut(id).filter(|process| process.paused) else { return };
         process.paused = false;
+        // One that was due meanwhile has passed.
+        process.wake = None;
         process.inbox_datagrams = 0;
         let inbox = std::mem::take(&mut process.inbox);
         for due in inbox {

@@ -3,6 +3,7 @@
 pub mod membership;
 pub mod networkdb;
 pub mod sync_server;
+pub mod sync_client;
 
 use networkdb_core::{
     machine::{Endpoint, Instant},

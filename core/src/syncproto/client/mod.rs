@@ -253,11 +253,12 @@ impl Machine for Client {
 
     fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.core.pass(now);
-        if std::mem::take(&mut self.room) {
-            self.resume();
-        }
+        // First, since it may say that the stream is over of which there would be something to say.
         if let Input::Stream(id, input) = input {
             self.stream(id, input);
+        }
+        if std::mem::take(&mut self.room) {
+            self.resume();
         }
         while let Some(timer) = self.core.timers.pop_due(self.core.now) {
             self.due(timer);

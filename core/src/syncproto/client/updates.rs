@@ -162,7 +162,9 @@ mod tests {
             SerializedUpdate { key: b"/b", value: Some(b"other"), ..SerializedUpdate::default() },
         ];
         let mut builder = Builder::default();
-        all.iter().for_each(|update| builder.push(update, update.update_type));
+        for update in &all {
+            builder.push(update, update.update_type);
+        }
         let updates = builder.finish().unwrap();
         assert_eq!(updates.iter().collect::<Vec<_>>(), all);
         assert_eq!(updates.value(0).unwrap(), "value");
