@@ -13,7 +13,7 @@ use networkdb_core::{
 use super::{
     Replayed,
     differences::{Difference, Seen},
-    recorded::{Capture, Listener, Said},
+    recorded::{Capture, Listener, Said, Update},
     same_messages,
     view::{self, Callback, Row},
 };
@@ -28,6 +28,9 @@ pub fn replay(capture: &Capture, cut: Cut, tracking: Tracking, seen: &mut Seen) 
         same(&format!("callback {number}"), found, wanted)?;
     }
     same("number of callbacks", &callbacks.len(), &wanted.len())?;
+    if all {
+        run.values_arrive(capture)?;
+    }
     same_messages(run.said.iter().map(|(_, said)| said), &capture.client.said)?;
     run.answers_in_place(capture, cut)?;
     seen.when(run.bytes != capture.client.bytes, Difference::DefinitionsFirst);
@@ -36,7 +39,7 @@ pub fn replay(capture: &Capture, cut: Cut, tracking: Tracking, seen: &mut Seen) 
         updates: callbacks.iter().map(|callback| rows(callback).len()).sum(),
         messages: run.said.len(),
         pings: run.said.iter().filter(|(_, said)| said.is("MsgPong")).count(),
-        ended: run.reason().map_or_else(String::new, |reason| reason.to_string()),
+        ended: run.reason().map_or_else(String::new, ToString::to_string),
     })
 }
 
@@ -102,7 +105,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Gives it the whole capture. The end of a connection is recorded by the view only.
+    /// Gives it the whole capture. Who ended the connection is not recorded; servers that did so had said nothing.
     fn through(mut self, capture: &Capture, cut: Cut) -> Result<Self, String> {
         let mut now = Instant::ORIGIN;
         for segment in capture.segments.iter().filter(|segment| !segment.of_client) {
@@ -113,7 +116,7 @@ impl Run {
                 self.input(now, StreamInput::Received(piece))?;
             }
         }
-        if capture.view.contains(&Callback::Finished) && !self.client.is_finished() {
+        if capture.server.said.is_empty() && capture.view.contains(&Callback::Finished) {
             self.input(now, StreamInput::Finished)?;
         }
         Ok(self)
@@ -160,6 +163,20 @@ impl Run {
             callbacks.extend(callback);
         }
         Ok(callbacks)
+    }
+
+    /// The user is given the very updates of each message; the view does not show their values.
+    fn values_arrive(&self, capture: &Capture) -> Result<(), String> {
+        let told = self.events.iter().filter_map(|event| match event {
+            Event::Updates(updates) => Some(updates),
+            _ => None,
+        });
+        let sent = capture.server.said.iter().filter(|said| said.is("MsgKVs"));
+        for (number, (told, sent)) in told.zip(sent).enumerate() {
+            let told: Vec<Update> = told.iter().map(|update| Update::new(&update)).collect();
+            same(&format!("updates {number}"), &told, &sent.updates)?;
+        }
+        Ok(())
     }
 
     /// Each answer comes with the last byte of what it answers, and so no later than that of the real client.

@@ -57,31 +57,31 @@ pub struct Said {
 }
 
 /// An update that owns its bytes.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
     revision: Vec<u8>,
     v3_resource_version: Vec<u8>,
     ttl: i64,
-    update_type: UpdateType,
+    kind: UpdateType,
 }
 
 impl Update {
-    fn new(update: &SerializedUpdate<'_>) -> Self {
+    pub fn new(update: &SerializedUpdate<'_>) -> Self {
         Self {
             key: update.key.to_vec(),
             value: update.value.map(<[u8]>::to_vec),
             revision: update.revision.text().into_owned(),
             v3_resource_version: update.v3_resource_version.to_vec(),
             ttl: update.ttl,
-            update_type: update.update_type,
+            kind: update.update_type,
         }
     }
 
     /// The same once more, from a datastore that has nothing new.
     pub fn again(&self) -> Self {
-        Self { update_type: UpdateType::UPDATED, ..self.clone() }
+        Self { kind: UpdateType::UPDATED, ..self.clone() }
     }
 
     pub fn serialized(&self) -> SerializedUpdate<'_> {
@@ -91,7 +91,7 @@ impl Update {
             revision: Revision::Text(&self.revision),
             v3_resource_version: &self.v3_resource_version,
             ttl: self.ttl,
-            update_type: self.update_type,
+            update_type: self.kind,
         }
     }
 }
@@ -219,7 +219,7 @@ impl Capture {
     /// The server's clock when the recording began, as the first ping tells.
     pub fn unix_origin(&self) -> Duration {
         let time = self.pings().next().and_then(|(at, ping)| Some((at, unix_time(ping.field("Timestamp"))?)));
-        time.map_or(Duration::ZERO, |(at, time)| time - Duration::from_nanos(at.as_nanos()))
+        time.map_or(Duration::ZERO, |(at, time)| time.saturating_sub(Duration::from_nanos(at.as_nanos())))
     }
 
     /// Whether the client is one of v3.2.5, which has no number for its connection.

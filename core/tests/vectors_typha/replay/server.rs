@@ -25,8 +25,8 @@ const STREAM: StreamId = StreamId(1);
 const SYNCER_TYPES: [&str; 4] = ["felix", "bgp", "tunnel-ip-allocation", "node-status"];
 /// The setting of all recorded servers.
 const PING_INTERVAL: Duration = Duration::from_millis(700);
-/// How late a real server may be.
-const LATE: Duration = Duration::from_millis(50);
+/// How late a recorded server may be, on a busy machine.
+const LATE: Duration = Duration::from_millis(250);
 
 pub fn replay(capture: &Capture, cut: Cut, seen: &mut Seen) -> Result<Replayed, String> {
     let script = Script::of(capture, seen)?;

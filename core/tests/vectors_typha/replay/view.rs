@@ -64,14 +64,13 @@ fn row(line: &str) -> Result<Row, String> {
         revision: serde_json::from_str(revision).map_err(|_| bad())?,
         ttl: ttl.parse().map_err(|_| bad())?,
         update_type: update_type.parse().map_err(|_| bad())?,
-        value: encoding(value).ok_or_else(bad)?,
+        value: if value == "nil" { None } else { Some(encoding(value).ok_or_else(bad)?) },
     })
 }
 
 /// What stands on the wire for a Go value of this type.
-fn encoding(go_type: &str) -> Option<Option<Encoding>> {
-    Some(Some(match go_type {
-        "nil" => return Some(None),
+fn encoding(go_type: &str) -> Option<Encoding> {
+    Some(match go_type {
         "bool" => Encoding::Bool,
         "string" => Encoding::Text,
         "[]string" => Encoding::List,
@@ -79,7 +78,7 @@ fn encoding(go_type: &str) -> Option<Option<Encoding>> {
         "map[string]string" => Encoding::Object,
         other if other.starts_with('*') => Encoding::Object,
         _ => return None,
-    }))
+    })
 }
 
 /// The callback for one of our events; `None` where the peer has none.
