@@ -39,7 +39,8 @@ pub const ALL: &[(Difference, &str)] = &[
     ),
     (
         Difference::RestartForToday,
-        "to a client of today our server is a server of today, and restarts where one of v3.2.5 goes on",
+        "to a client of today our server is a server of today: where one of v3.2.5 goes on it restarts, and waits for \
+         an acknowledgement that the recorded client, which gave up, never sent",
     ),
     (
         Difference::OldClientServed,
