@@ -28,7 +28,7 @@ fn type_name(key: &Key<'_>, generation: Generation) -> String {
 }
 
 /// What the peer's `String` shows of the key.
-fn shown(key: &Key<'_>, generation: Generation) -> String {
+pub fn shown(key: &Key<'_>, generation: Generation) -> String {
     match key {
         Key::ReadyFlag {} => "ReadyFlagKey()".into(),
         Key::GlobalConfig { name } => format!("GlobalFelixConfig(name={name})"),

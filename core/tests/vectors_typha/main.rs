@@ -8,6 +8,7 @@ mod keys;
 mod mutations;
 mod no_op;
 mod reactions;
+mod replay;
 mod shown;
 mod single;
 mod streams;
@@ -59,7 +60,7 @@ fn vectors() {
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures[..shown].join("\n"));
 }
 
-/// Checks a file, one module a kind; `None` for those that another one names or that say nothing of the wire.
+/// Checks a file, one module a kind; `None` for those that another one names or that only [`replay`] reads.
 fn file(name: &str) -> Option<Report> {
     let extension = name.rsplit('.').next();
     let about_keys = matches!(name, "keys.json" | "would-be-noop.json");

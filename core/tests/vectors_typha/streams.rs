@@ -29,7 +29,7 @@ pub enum Cut {
 impl Cut {
     pub const ALL: [Self; 4] = [Self::Whole, Self::EachByte, Self::Pieces(7), Self::Pieces(5000)];
 
-    fn pieces(self, bytes: &[u8]) -> Vec<&[u8]> {
+    pub fn pieces(self, bytes: &[u8]) -> Vec<&[u8]> {
         let mut seed = bytes.len() as u64;
         let mut rest = bytes;
         let mut pieces = Vec::new();
