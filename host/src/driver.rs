@@ -14,7 +14,7 @@ use crate::{
     accept::{Accepted, Incoming},
     connection::{Connection, Link},
     ports::Ports,
-    shared::Shared,
+    shared::{Clock, Shared},
     tls::Tls,
 };
 
@@ -32,7 +32,7 @@ pub struct Host<M> {
 }
 
 impl<M: Machine + Send + 'static> Host<M> {
-    /// Starts a machine on `ports`, inside a tokio runtime. `build` makes it, at the first instant of its clock.
+    /// Starts a machine on `ports`, inside a tokio runtime, with a clock of its own. `build` makes it.
     ///
     /// # Errors
     /// What `build` says, or the runtime's refusal of the ports.
@@ -40,7 +40,19 @@ impl<M: Machine + Send + 'static> Host<M> {
         ports: impl Into<Ports>,
         build: impl FnOnce(Instant) -> Result<M, E>,
     ) -> Result<Self, E> {
-        let shared = Arc::new(Shared::new(build)?);
+        Self::start_by(Clock::default(), ports, build)
+    }
+
+    /// The same by a given clock.
+    ///
+    /// # Errors
+    /// What `build` says, or the runtime's refusal of the ports.
+    pub fn start_by<E: From<io::Error>>(
+        clock: Clock,
+        ports: impl Into<Ports>,
+        build: impl FnOnce(Instant) -> Result<M, E>,
+    ) -> Result<Self, E> {
+        let shared = Arc::new(Shared::new(clock, build)?);
         let stop = Arc::new(Notify::new());
         let driver = Driver::new(ports.into(), Arc::clone(&shared))?;
         let driver = tokio::spawn(driver.run(Arc::clone(&stop)));
@@ -120,7 +132,7 @@ impl<M: Machine + Send + 'static> Driver<M> {
 
     async fn serve(&mut self) {
         loop {
-            let deadline = self.settle().and_then(|at| self.shared.system_time(at));
+            let deadline = self.settle().and_then(|at| self.shared.clock.system_time(at));
             tokio::select! {
                 () = self.shared.wake.notified() => {}
                 () = readable(self.udp.as_ref()) => self.receive(),

@@ -14,6 +14,7 @@ mod ports;
 mod requests;
 mod shared;
 mod start;
+pub mod sync;
 mod tls;
 mod watch;
 
@@ -22,7 +23,7 @@ pub use bind::{BindError, Listener, Sockets};
 pub use driver::Host;
 pub use node::{Error, Node};
 pub use ports::Ports;
-pub use shared::Shared;
+pub use shared::{Clock, Shared};
 pub use start::{NodeConfig, StartError};
 pub use tls::{Refusal, Tls, TlsError, TlsSettings};
 
