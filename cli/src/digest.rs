@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use networkdb_core::{
     Name,
-    networkdb::{EntryKey, Filter, Row, RowState},
+    networkdb::{EntryKey, Filter, Row, RowState, digests},
 };
 use networkdb_host::{Error, Node};
 use sha2::{Digest, Sha256};
@@ -16,23 +16,48 @@ const BATCH: u32 = 100;
 
 /// The live rows of one table, by key.
 pub(crate) fn live_rows(node: &Node, network: &str, table: &str) -> Vec<Row> {
-    let filter = Filter { network: Some(Name::from(network)), table: Some(Name::from(table)) };
-    let mut rows = node.rows(&filter);
+    let mut rows = node.rows(&filter(network, table));
     rows.retain(|row| row.state == RowState::Live);
-    rows.sort_by(|a, b| a.key.cmp(&b.key));
     rows
+}
+
+fn filter(network: &str, table: &str) -> Filter {
+    Filter { network: Some(Name::from(network)), table: Some(Name::from(table)) }
+}
+
+/// What tells two nodes' tables apart.
+#[derive(Debug)]
+pub(crate) struct TableSum {
+    /// Live rows.
+    pub(crate) count: usize,
+    /// See [`sha256`].
+    pub(crate) sha256: String,
+    /// See [`networkdb_core::networkdb::TableDigest`].
+    pub(crate) digest: u64,
+}
+
+/// Sums a table up in one scan.
+pub(crate) fn table_sum(node: &Node, network: &str, table: &str) -> TableSum {
+    let mut sum = Sha256::new();
+    let filter = filter(network, table);
+    let rows = node.scan(&filter).filter(|row| row.state == RowState::Live);
+    let digests = digests(rows.inspect(|row| add(&mut sum, row)));
+    let (count, digest) = digests.first().map_or((0, 0), |found| (found.rows, found.digest));
+    TableSum { count, sha256: hex::encode(sum.finalize()), digest }
 }
 
 /// The SHA-256, in hex, of length (four bytes, big-endian) and bytes of each key and each value.
 pub(crate) fn sha256(rows: &[Row]) -> String {
     let mut sum = Sha256::new();
-    for row in rows {
-        for part in [row.key.as_bytes(), &row.value] {
-            sum.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-            sum.update(part);
-        }
-    }
+    rows.iter().for_each(|row| add(&mut sum, row));
     hex::encode(sum.finalize())
+}
+
+fn add(sum: &mut Sha256, row: &Row) {
+    for part in [row.key.as_bytes(), &row.value] {
+        sum.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        sum.update(part);
+    }
 }
 
 /// The digest of a table as it is shown.
@@ -42,9 +67,10 @@ pub(crate) fn hex(digest: u64) -> String {
 
 /// Creates the rows of `load`.
 pub(crate) async fn load(node: &Node, load: &Load) -> Result<(), Error> {
+    let (network, table) = (Name::from(load.of.network.as_str()), Name::from(load.of.table.as_str()));
     for i in 0..load.count {
         let key = format!("{}{i:06}", load.prefix);
-        let key = EntryKey::new(load.of.network.as_str(), load.of.table.as_str(), key);
+        let key = EntryKey::new(network.clone(), table.clone(), key);
         node.create_entry(&key, pattern(i, load.size)).await?;
         if i % BATCH == 0 {
             yield_now().await;

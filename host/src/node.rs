@@ -1,7 +1,7 @@
 //! A NetworkDB node: an async API over the machine.
 
 use std::{
-    fmt,
+    fmt, iter,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -25,6 +25,9 @@ use crate::{
     start::{NodeConfig, StartError},
     watch::watch,
 };
+
+/// Rows of a scan that are read at once.
+const PAGE: usize = 256;
 
 /// A running node. Clones are the same node; it stops with [`Node::stop`] or when the last clone is dropped.
 #[derive(Clone)]
@@ -144,9 +147,21 @@ impl Node {
         self.shared.read(|db| db.rows(filter))
     }
 
-    /// What this node holds of each table, in short: equal on nodes that agree. Reads all rows.
+    /// The same rows, read as they are asked for: however many there are, they take little memory and delay nobody.
+    /// Of what changes meanwhile only that is seen which lies ahead.
+    pub fn scan(&self, filter: &Filter) -> impl Iterator<Item = Row> {
+        let mut last = None;
+        let pages = iter::from_fn(move || {
+            let page = self.shared.read(|db| db.page(filter, last.as_ref(), PAGE));
+            last = Some(page.last()?.entry_key());
+            Some(page)
+        });
+        pages.flatten()
+    }
+
+    /// What this node holds of each table, in short: equal on nodes that agree. Reads all rows as [`Node::scan`] does.
     pub fn digests(&self) -> Vec<TableDigest> {
-        digests(&self.rows(&Filter::default()))
+        digests(self.scan(&Filter::default()))
     }
 
     /// Changes by other nodes to rows that match: first the rows already there, then each change, no gap and no

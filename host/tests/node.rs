@@ -49,6 +49,19 @@ async fn pair() -> (Node, Node) {
     (a, b)
 }
 
+#[tokio::test]
+async fn a_scan_meets_each_row_once_in_order_however_many_there_are() {
+    let node = sealed("a", None);
+    within(node.join_network(NET)).await.expect("the network");
+    for key in 0..1_000 {
+        node.create_entry(&EntryKey::new("net", "t", format!("{key:03}")), "v").await.expect("written");
+    }
+    let filter = Filter::network("net");
+    let scanned: Vec<_> = node.scan(&filter).collect();
+    assert_eq!(scanned.len(), 1_000);
+    assert_eq!(scanned, node.rows(&filter));
+}
+
 /// A node without keys on another address.
 fn on(ip: impl Into<std::net::IpAddr>, name: &str, advertise: Option<std::net::IpAddr>) -> Node {
     let mut config = NodeConfig::new(name, SocketAddr::new(ip.into(), 0));

@@ -5,7 +5,7 @@ use std::time::Instant;
 use futures::{Stream, StreamExt};
 use networkdb_core::{
     Name,
-    networkdb::{self, Change, EntryKey, Filter, RowState},
+    networkdb::{Change, EntryKey, Filter, RowState},
 };
 use networkdb_host::Node;
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 
 use super::{Agent, Line};
 use crate::{
-    digest, input, metrics,
+    digest::{self, TableSum},
+    input, metrics,
     protocol::{self, Key, Op, Table, Watch, Write, nothing},
     row,
 };
@@ -76,13 +77,8 @@ fn answer(node: &Node, question: &Op) -> Value {
         Op::Peers { network } => peers(node, network),
         Op::List { of, all } => list(node, of, *all),
         Op::Digest(of) => {
-            let rows = digest::live_rows(node, &of.network, &of.table);
-            let digest = networkdb::digests(&rows).first().map_or(0, |found| found.digest);
-            json!({
-                "count": rows.len(),
-                "sha256": digest::sha256(&rows),
-                "digest": digest::hex(digest),
-            })
+            let TableSum { count, sha256, digest } = digest::table_sum(node, &of.network, &of.table);
+            json!({ "count": count, "sha256": sha256, "digest": digest::hex(digest) })
         }
         Op::Stats => Value::Object(metrics::values(node).into_iter().collect()),
         _ => nothing(),

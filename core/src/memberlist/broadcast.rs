@@ -158,15 +158,17 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
             from = place;
             let Some(entry) = self.remove(place) else { continue };
             used += budget.cost(entry.bytes.len());
-            into.push(entry.bytes.clone());
-            again.push(((place.0.saturating_add(budget.weight), place.1, place.2), entry));
-        }
-        for (place, entry) in again {
-            if place.0 < budget.transmits {
-                self.refile(place, entry);
+            let sent = place.0.saturating_add(budget.weight);
+            if sent < budget.transmits {
+                into.push(entry.bytes.clone());
+                again.push(((sent, place.1, place.2), entry));
             } else {
                 self.forget(place, &entry);
+                into.push(entry.bytes);
             }
+        }
+        for (place, entry) in again {
+            self.refile(place, entry);
         }
         used
     }

@@ -1,6 +1,6 @@
 //! One number a table that is the same on all nodes that agree on it.
 
-use std::collections::BTreeMap;
+use std::{borrow::Borrow, collections::BTreeMap};
 
 use sha2::{Digest, Sha256};
 
@@ -26,19 +26,17 @@ pub struct TableDigest {
 ///
 /// Nodes of one network with equal digests hold the same rows. It tells of divergence by accident: whoever may write
 /// rows can make two tables of one digest.
-pub fn digests<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<TableDigest> {
+pub fn digests<R: Borrow<Row>>(rows: impl IntoIterator<Item = R>) -> Vec<TableDigest> {
     let mut tables = BTreeMap::new();
-    for row in rows.into_iter().filter(|row| row.state == RowState::Live) {
-        let (count, sum) = tables.entry((&row.network, &row.table)).or_insert((0, 0_u64));
-        *count += 1;
-        *sum = sum.wrapping_add(of_row(row));
+    for row in rows {
+        let row = row.borrow();
+        if row.state == RowState::Live {
+            let (count, sum) = tables.entry((row.network.clone(), row.table.clone())).or_insert((0, 0_u64));
+            *count += 1;
+            *sum = sum.wrapping_add(of_row(row));
+        }
     }
-    let digest = |((network, table), (rows, digest)): ((&Name, &Name), _)| TableDigest {
-        network: network.clone(),
-        table: table.clone(),
-        rows,
-        digest,
-    };
+    let digest = |((network, table), (rows, digest))| TableDigest { network, table, rows, digest };
     tables.into_iter().map(digest).collect()
 }
 

@@ -1,10 +1,15 @@
 //! Draining: a queue too long for packets goes by stream, to a few nodes at a time, in the form of a bulk sync
 //! nobody asked for. A packet may be lost and is therefore repeated; what a stream has delivered need not be.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use bytes::Bytes;
 
 use super::{
-    message::{BulkSync, Kind, Repeated, compound, part_overhead, wrap},
+    message::{BulkSync, Gossip, Kind, Repeated, TableEvent, compound, part_overhead, wrap},
     tables::{Purpose, Tables, Todo},
 };
 use crate::{Name, machine::Instant, memberlist::broadcast::Budget};
@@ -12,16 +17,23 @@ use crate::{Name, machine::Instant, memberlist::broadcast::Budget};
 /// The streams a network is drained by.
 #[derive(Debug, Default)]
 pub(super) struct Drains {
-    /// Nodes that are being sent to: a slow one delays no other.
-    busy: BTreeSet<Name>,
+    /// Nodes that are being sent to, and since when.
+    busy: BTreeMap<Name, Instant>,
     /// Nodes that were busy, or could not be reached, when what nobody else would tell them was sent.
     missed: BTreeSet<Name>,
 }
 
+impl Drains {
+    /// Whether a node has been busy for so long, or has missed something already.
+    fn is_slow(&self, now: Instant, node: &Name, long: Duration) -> bool {
+        self.missed.contains(node) || self.busy.get(node).is_some_and(|since| now.since(*since) >= long)
+    }
+}
+
 impl Tables {
     /// Sends what was never sent to a few nodes that are not busy. Returns whether there were any.
-    pub(super) fn drain(&mut self, network: &Name) -> bool {
-        let (to, all) = self.drain_targets(network);
+    pub(super) fn drain(&mut self, now: Instant, network: &Name) -> bool {
+        let (to, all) = self.drain_targets(now, network);
         if to.is_empty() {
             return false;
         }
@@ -33,24 +45,34 @@ impl Tables {
         if parts.is_empty() {
             return false;
         }
+        let to = those_told_news(to, &parts);
         if let Some(own) = self.networks.own_mut(network) {
-            own.drains.busy.extend(to.iter().cloned());
+            own.drains.busy.extend(to.iter().map(|node| (node.clone(), now)));
+        }
+        self.counters.drained += parts.len() as u64;
+        if to.is_empty() {
+            return true;
         }
         let message = self.unasked(network, &parts);
-        self.counters.drained += parts.len() as u64;
         let purpose = |node: &Name| Purpose::Drain(network.clone(), node.clone());
         let to = to.iter().filter_map(|node| Some((self.nodes.get(node)?.addr, purpose(node)))).collect();
         self.todo.push_back(Todo::Reliable(to, message.into()));
         true
     }
 
-    /// Whom to send to now, and whether these are all there are.
-    fn drain_targets(&mut self, network: &Name) -> (Vec<Name>, bool) {
-        let mut free = self.draw_peers(network, usize::MAX);
-        free.retain(|node| self.nodes.is_active(node));
-        let all = free.len() <= self.config.gossip_nodes;
+    /// Whom to send to now, and whether these are all there are. Where all can be told at once, the free ones wait for
+    /// the busy ones: what a node misses costs a bulk sync of all rows. A slow node delays no other.
+    fn drain_targets(&mut self, now: Instant, network: &Name) -> (Vec<Name>, bool) {
+        let mut peers = self.draw_peers(network, usize::MAX);
+        peers.retain(|node| self.nodes.is_active(node));
+        let all = peers.len() <= self.config.gossip_nodes;
         let Some(own) = self.networks.own_mut(network) else { return (Vec::new(), all) };
-        let busy: Vec<Name> = free.extract_if(.., |node| own.drains.busy.contains(node)).collect();
+        let (busy, mut free): (Vec<Name>, Vec<Name>) =
+            peers.into_iter().partition(|node| own.drains.busy.contains_key(node));
+        let long = self.config.gossip_interval;
+        if all && busy.iter().any(|node| !own.drains.is_slow(now, node, long)) {
+            return (Vec::new(), all);
+        }
         if all && !free.is_empty() {
             own.drains.missed.extend(busy);
         }
@@ -71,7 +93,7 @@ impl Tables {
         transmits.div_ceil(u32::try_from(rounds).unwrap_or(u32::MAX)).max(1)
     }
 
-    fn unasked(&mut self, network: &Name, parts: &[bytes::Bytes]) -> Vec<u8> {
+    fn unasked(&mut self, network: &Name, parts: &[Bytes]) -> Vec<u8> {
         let payload = compound(parts);
         let time = self.table_clock.increment();
         let message = BulkSync {
@@ -97,4 +119,17 @@ impl Tables {
             self.sync_after_return(now, node);
         }
     }
+}
+
+/// Those of `nodes` that do not own all these rows. Gossip about its own rows is no news to a node; what it has lost by
+/// a restart it asks for in a bulk sync.
+fn those_told_news(mut nodes: Vec<Name>, events: &[Bytes]) -> Vec<Name> {
+    nodes.retain(|node| !events.iter().all(|event| is_owner(node, event)));
+    nodes
+}
+
+/// Whether an event, in its envelope, is about a row of this node.
+fn is_owner(node: &Name, event: &[u8]) -> bool {
+    let event = Gossip::decode(event).and_then(|gossip| TableEvent::decode(gossip.data));
+    event.is_ok_and(|event| event.node == node.as_bytes())
 }

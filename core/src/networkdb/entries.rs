@@ -68,7 +68,12 @@ impl Tables {
 
     /// Rows, live and not, by network, table and key.
     pub fn rows(&self, filter: &Filter) -> Vec<Row> {
-        self.rows.iter(filter, None).map(|stored| self.rows.row(stored)).collect()
+        self.page(filter, None, usize::MAX)
+    }
+
+    /// At most `limit` rows, the first behind a key if one is given.
+    pub fn page(&self, filter: &Filter, behind: Option<&EntryKey>, limit: usize) -> Vec<Row> {
+        self.rows.iter(filter, behind).take(limit).map(|stored| self.rows.row(stored)).collect()
     }
 
     fn state_of(&self, key: &EntryKey) -> Option<RowState> {

@@ -75,7 +75,7 @@ impl Tables {
         }
         let unsent = own.unsent();
         if unsent >= self.config.drain_from {
-            return self.drain(network) | oversize;
+            return self.drain(now, network) | oversize;
         }
         // While there is something new only that is sent: what was sent before keeps its pauses.
         let (waiting, below) =

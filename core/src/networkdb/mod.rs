@@ -223,6 +223,11 @@ impl NetworkDb {
         self.tables.rows(filter)
     }
 
+    /// At most `limit` of these rows, the first behind a key if one is given: to read many while keeping few.
+    pub fn page(&self, filter: &Filter, behind: Option<&EntryKey>, limit: usize) -> Vec<Row> {
+        self.tables.page(filter, behind, limit)
+    }
+
     /// Starts a watch: first the rows of other nodes already there, then every change by other nodes. A watcher
     /// that does not read starts over with [`ChangeKind::Resync`].
     pub fn watch(&mut self, filter: Filter) -> WatchId {

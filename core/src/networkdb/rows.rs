@@ -69,6 +69,13 @@ pub struct Row {
     pub reap: Option<Duration>,
 }
 
+impl Row {
+    /// What names it.
+    pub fn entry_key(&self) -> EntryKey {
+        EntryKey::new(self.network.clone(), self.table.clone(), self.key.clone())
+    }
+}
+
 /// Nanoseconds in a second.
 pub(super) const SECOND: i64 = 1_000_000_000;
 

@@ -111,14 +111,22 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn value(&mut self, wire_type: u64) -> Result<Value<'a>, Malformed> {
-        Ok(match wire_type {
-            0 => Value::Varint(self.varint()?),
-            1 => Value::Fixed64(self.array()?),
-            2 => Value::Bytes(self.block()?),
-            3 => Value::Group(self.group()?),
-            5 => Value::Fixed32(self.array()?),
-            _ => return Err(Malformed::WireType),
-        })
+        match wire_type {
+            0 => self.varint().map(Value::Varint),
+            2 => self.block().map(Value::Bytes),
+            _ => self.rare_value(wire_type),
+        }
+    }
+
+    /// What no message of the peers has: apart, so that the rest is short enough to be compiled into each decoder.
+    #[cold]
+    fn rare_value(&mut self, wire_type: u64) -> Result<Value<'a>, Malformed> {
+        match wire_type {
+            1 => self.array().map(Value::Fixed64),
+            3 => self.group().map(Value::Group),
+            5 => self.array().map(Value::Fixed32),
+            _ => Err(Malformed::WireType),
+        }
     }
 
     #[inline]

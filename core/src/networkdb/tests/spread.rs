@@ -94,6 +94,67 @@ fn a_long_queue_goes_by_stream_to_each_node_once_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_free_node_waits_for_one_that_will_soon_be_so_that_neither_misses_anything() {
+    let mut tables = tables(|_| {});
+    let network = Name::from("net");
+    sent(&mut tables);
+    write(&mut tables, 0..1_000);
+    tables.handle_due(NOW);
+    sent(&mut tables);
+    write(&mut tables, 1_000..2_000);
+    tables.drained(NOW + MILLI, &network, &"b".into(), true);
+    tables.handle_due(NOW + 2 * MILLI);
+    assert!(sent(&mut tables).1.is_empty(), "c is not slow yet");
+    tables.drained(NOW + 3 * MILLI, &network, &"c".into(), true);
+    tables.handle_due(NOW + 4 * MILLI);
+    let [(2, _)] = sent(&mut tables).1[..] else { panic!("both get the rest") };
+    for node in ["b", "c"] {
+        tables.drained(NOW + 5 * MILLI, &network, &node.into(), true);
+    }
+    assert!(sent(&mut tables).1.is_empty(), "and no bulk sync");
+}
+
+#[test]
+fn a_slow_node_is_waited_for_once() {
+    let mut tables = tables(|_| {});
+    let network = Name::from("net");
+    sent(&mut tables);
+    write(&mut tables, 0..1_000);
+    tables.handle_due(NOW);
+    tables.drained(NOW, &network, &"b".into(), true);
+    let mut streams = Vec::new();
+    for round in 0..10 {
+        let now = NOW + 50 * round * MILLI;
+        let first = 1_000 * (round as usize + 1);
+        write(&mut tables, first..first + 1_000);
+        sent(&mut tables);
+        tables.handle_due(now);
+        streams.push(sent(&mut tables).1.len());
+        tables.drained(now, &network, &"b".into(), true);
+    }
+    let waited = streams.iter().take_while(|count| **count == 0).count();
+    assert_eq!(waited, 4, "as long as an interval: {streams:?}");
+    assert!(streams[waited..].iter().all(|count| *count == 1), "{streams:?}");
+}
+
+#[test]
+fn rows_are_not_passed_on_to_the_node_that_owns_them_all() {
+    for (also, nodes) in [("b", 1), ("c", 2)] {
+        let mut tables = tables(|_| {});
+        tables.set_in_sync(b"net", true);
+        sent(&mut tables);
+        for key in 0..1_000 {
+            receive(&mut tables, &event(7, "b", &format!("k{key}"), "a value of so many bytes"));
+        }
+        receive(&mut tables, &event(7, also, "last", "value"));
+        tables.handle_due(NOW);
+        let streams = sent(&mut tables).1;
+        let [(to, _)] = streams[..] else { panic!("{} streams", streams.len()) };
+        assert_eq!(to, nodes, "the last is of {also}");
+    }
+}
+
+#[test]
 fn a_slow_node_delays_no_other_and_gets_what_it_missed_by_a_bulk_sync() {
     let mut tables = tables(|_| {});
     let network = Name::from("net");
