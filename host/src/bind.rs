@@ -1,4 +1,4 @@
-//! One UDP and one TCP socket on the same port.
+//! One UDP and one TCP socket on the same port, or TCP alone.
 
 use std::{
     fmt, io,
@@ -46,10 +46,33 @@ impl Sockets {
     }
 
     fn bind_once(wanted: SocketAddr) -> Result<Self, BindError> {
-        let tcp = bind_tcp(wanted).map_err(|error| BindError::new("TCP", wanted, &error))?;
-        let addr = tcp.local_addr().map_err(|error| BindError::new("TCP", wanted, &error))?;
+        let Listener { tcp, addr } = Listener::bind(wanted)?;
         let udp = bind_udp(addr).map_err(|error| BindError::new("UDP", addr, &error))?;
         Ok(Self { udp, tcp, addr })
+    }
+}
+
+/// A TCP listener, bound and not yet used: for a machine that sends no datagrams.
+#[derive(Debug)]
+pub struct Listener {
+    pub(crate) tcp: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Listener {
+    /// Binds TCP to `addr`; with port 0 to any that is free.
+    ///
+    /// # Errors
+    /// Names the address and why it cannot be used.
+    pub fn bind(addr: SocketAddr) -> Result<Self, BindError> {
+        let tcp = bind_tcp(addr).map_err(|error| BindError::new("TCP", addr, &error))?;
+        let addr = tcp.local_addr().map_err(|error| BindError::new("TCP", addr, &error))?;
+        Ok(Self { tcp, addr })
+    }
+
+    /// The address it is bound to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
     }
 }
 

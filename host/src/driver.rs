@@ -1,27 +1,27 @@
 //! The driver: carries a machine's outputs to sockets and what arrives back into the machine.
 
-use std::{collections::HashMap, future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::pending, io, net::SocketAddr, sync::Arc};
 
 use networkdb_core::machine::{Endpoint, How, Input, Instant, Machine, Output, StreamId, StreamInput};
 use tokio::{
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::UdpSocket,
     sync::Notify,
     task::{AbortHandle, JoinHandle, JoinSet},
-    time::{sleep, sleep_until},
+    time::sleep_until,
 };
 
 use crate::{
-    bind::Sockets,
+    accept::{Accepted, Incoming},
     connection::{Connection, Link},
-    shared::Shared,
+    ports::Ports,
+    shared::{Clock, Shared},
+    tls::Tls,
 };
 
 /// Datagrams given to the machine under one lock.
 const BATCH: usize = 64;
 /// The longest datagram there is.
 const DATAGRAM: usize = 65_536;
-/// How long to accept nothing after the system refused: it has no descriptor left, and asking again spins.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A machine at work on its sockets. Dropping it stops the work at once.
 #[derive(Debug)]
@@ -32,17 +32,29 @@ pub struct Host<M> {
 }
 
 impl<M: Machine + Send + 'static> Host<M> {
-    /// Starts a machine on `sockets`, inside a tokio runtime. `build` makes it, at the first instant of its clock.
+    /// Starts a machine on `ports`, inside a tokio runtime, with a clock of its own. `build` makes it.
     ///
     /// # Errors
-    /// What `build` says, or the runtime's refusal of the sockets.
+    /// What `build` says, or the runtime's refusal of the ports.
     pub fn start<E: From<io::Error>>(
-        sockets: Sockets,
+        ports: impl Into<Ports>,
         build: impl FnOnce(Instant) -> Result<M, E>,
     ) -> Result<Self, E> {
-        let shared = Arc::new(Shared::new(build)?);
+        Self::start_by(Clock::default(), ports, build)
+    }
+
+    /// The same by a given clock.
+    ///
+    /// # Errors
+    /// What `build` says, or the runtime's refusal of the ports.
+    pub fn start_by<E: From<io::Error>>(
+        clock: Clock,
+        ports: impl Into<Ports>,
+        build: impl FnOnce(Instant) -> Result<M, E>,
+    ) -> Result<Self, E> {
+        let shared = Arc::new(Shared::new(clock, build)?);
         let stop = Arc::new(Notify::new());
-        let driver = Driver::new(sockets, Arc::clone(&shared))?;
+        let driver = Driver::new(ports.into(), Arc::clone(&shared))?;
         let driver = tokio::spawn(driver.run(Arc::clone(&stop)));
         Ok(Self { shared, stop, driver })
     }
@@ -73,13 +85,13 @@ struct Open {
 
 struct Driver<M: Machine> {
     shared: Arc<Shared<M>>,
-    udp: UdpSocket,
-    tcp: TcpListener,
+    udp: Option<UdpSocket>,
+    incoming: Incoming,
+    tls: Option<Tls>,
     open: HashMap<StreamId, Open>,
     /// One task a connection; each returns the id that is over.
     tasks: JoinSet<StreamId>,
     accepted: u64,
-    accept_pause: Duration,
     outputs: Vec<Output>,
     /// Streams written to in this round.
     dirty: Vec<StreamId>,
@@ -87,24 +99,29 @@ struct Driver<M: Machine> {
 }
 
 impl<M: Machine + Send + 'static> Driver<M> {
-    fn new(sockets: Sockets, shared: Arc<Shared<M>>) -> io::Result<Self> {
+    fn new(ports: Ports, shared: Arc<Shared<M>>) -> io::Result<Self> {
+        let buffer = if ports.udp.is_some() { vec![0; DATAGRAM] } else { Vec::new() };
         Ok(Self {
             shared,
-            udp: UdpSocket::from_std(sockets.udp)?,
-            tcp: TcpListener::from_std(sockets.tcp)?,
+            udp: ports.udp.map(UdpSocket::from_std).transpose()?,
+            incoming: ports.accepts.begin()?,
+            tls: ports.tls,
             open: HashMap::new(),
             tasks: JoinSet::new(),
             accepted: 0,
-            accept_pause: Duration::ZERO,
             outputs: Vec::new(),
             dirty: Vec::new(),
-            buffer: vec![0; DATAGRAM],
+            buffer,
         })
     }
 
     async fn run(mut self, stop: Arc<Notify>) {
         // A fresh socket counts as full until the runtime has seen it writable once.
-        if self.udp.writable().await.is_ok() {
+        let usable = match &self.udp {
+            Some(udp) => udp.writable().await.is_ok(),
+            None => true,
+        };
+        if usable {
             tokio::select! {
                 () = stop.notified() => {}
                 () = self.serve() => {}
@@ -115,11 +132,11 @@ impl<M: Machine + Send + 'static> Driver<M> {
 
     async fn serve(&mut self) {
         loop {
-            let deadline = self.settle().and_then(|at| self.shared.system_time(at));
+            let deadline = self.settle().and_then(|at| self.shared.clock.system_time(at));
             tokio::select! {
                 () = self.shared.wake.notified() => {}
-                _ = self.udp.readable() => self.receive(),
-                accepted = accept(&self.tcp, self.accept_pause) => self.accept(accepted),
+                () = readable(self.udp.as_ref()) => self.receive(),
+                accepted = self.incoming.next() => self.accept(accepted),
                 Some(ended) = self.tasks.join_next() => self.forget(ended.ok()),
                 () = wait_until(deadline) => self.shared.batch(|machine, now| machine.handle(now, Input::Tick)),
             }
@@ -171,9 +188,11 @@ impl<M: Machine + Send + 'static> Driver<M> {
         }
     }
 
-    /// A full buffer, or a destination the system refuses, costs the datagram: it might have been lost anyway.
+    /// A full buffer, or a destination the system refuses, costs the datagram: it might have been lost anyway. So does having
+    /// no socket for it.
     fn send(&self, to: SocketAddr, bytes: &[u8]) {
-        if self.udp.try_send_to(bytes, to).is_err() {
+        let sent = self.udp.as_ref().is_some_and(|udp| udp.try_send_to(bytes, to).is_ok());
+        if !sent {
             self.shared.count_dropped();
         }
     }
@@ -187,7 +206,8 @@ impl<M: Machine + Send + 'static> Driver<M> {
         F: Future<Output = StreamId> + Send + 'static,
     {
         let link = Arc::new(Link::new(id));
-        let connection = Connection { link: Arc::clone(&link), shared: Arc::clone(&self.shared) };
+        let connection =
+            Connection { link: Arc::clone(&link), shared: Arc::clone(&self.shared), tls: self.tls.clone() };
         let task = self.tasks.spawn(work(connection));
         self.open.insert(id, Open { link, task });
     }
@@ -220,7 +240,7 @@ impl<M: Machine + Send + 'static> Driver<M> {
     }
 
     fn receive(&mut self) {
-        let Self { udp, buffer, shared, .. } = self;
+        let Self { udp: Some(udp), buffer, shared, .. } = self else { return };
         shared.batch(|machine, now| {
             for _ in 0..BATCH {
                 match udp.try_recv_from(buffer) {
@@ -236,18 +256,13 @@ impl<M: Machine + Send + 'static> Driver<M> {
         });
     }
 
-    fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
-        let Ok((stream, from)) = accepted else {
-            self.accept_pause = ACCEPT_PAUSE;
-            return;
-        };
-        self.accept_pause = Duration::ZERO;
+    fn accept(&mut self, (stream, from): Accepted) {
         let id = StreamId(2 * self.accepted + 1);
         self.accepted += 1;
         self.shared.batch(|machine, now| {
             machine.handle(now, Input::Stream(id, StreamInput::Accepted { from }));
         });
-        self.spawn(id, |connection| connection.run(stream));
+        self.spawn(id, |connection| connection.accept(stream, from));
     }
 
     fn forget(&mut self, ended: Option<StreamId>) {
@@ -263,16 +278,17 @@ impl<M: Machine> Drop for Driver<M> {
     }
 }
 
-async fn accept(tcp: &TcpListener, pause: Duration) -> io::Result<(TcpStream, SocketAddr)> {
-    if !pause.is_zero() {
-        sleep(pause).await;
+async fn readable(udp: Option<&UdpSocket>) {
+    match udp {
+        // An error shows when it is read.
+        Some(udp) => drop(udp.readable().await),
+        None => pending().await,
     }
-    tcp.accept().await
 }
 
 async fn wait_until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(at) => sleep_until(at).await,
-        None => future::pending().await,
+        None => pending().await,
     }
 }

@@ -11,11 +11,34 @@ use std::{
 use networkdb_core::machine::{Input, Instant, Machine, Output};
 use tokio::sync::{Notify, watch};
 
+/// A clock of machines. Those that share data with times in it need the same one.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock(StdInstant);
+
+impl Default for Clock {
+    /// A clock whose origin is now.
+    fn default() -> Self {
+        Self(StdInstant::now())
+    }
+}
+
+impl Clock {
+    /// The present.
+    pub fn now(self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The moment of the system's clock that machines call `at`; `None` if it is out of reach.
+    pub(crate) fn system_time(self, at: Instant) -> Option<tokio::time::Instant> {
+        self.0.checked_add(at.since(Instant::ORIGIN)).map(Into::into)
+    }
+}
+
 /// A machine shared by its driver, its connections and its users. The lock is never held over an await.
 #[derive(Debug)]
 pub struct Shared<M> {
     machine: Mutex<M>,
-    origin: StdInstant,
+    pub(crate) clock: Clock,
     /// A command may have left work for the driver.
     pub(crate) wake: Notify,
     /// Changes whenever the driver has carried out all there was; false once it has stopped.
@@ -26,11 +49,11 @@ pub struct Shared<M> {
 }
 
 impl<M: Machine> Shared<M> {
-    /// Builds the machine at the first instant of its clock.
-    pub(crate) fn new<E>(build: impl FnOnce(Instant) -> Result<M, E>) -> Result<Self, E> {
+    /// Builds the machine at the present of its clock.
+    pub(crate) fn new<E>(clock: Clock, build: impl FnOnce(Instant) -> Result<M, E>) -> Result<Self, E> {
         Ok(Self {
-            machine: Mutex::new(build(Instant::ORIGIN)?),
-            origin: StdInstant::now(),
+            machine: Mutex::new(build(clock.now())?),
+            clock,
             wake: Notify::new(),
             running: watch::Sender::new(true),
             dropped: AtomicU64::new(0),
@@ -88,7 +111,7 @@ impl<M: Machine> Shared<M> {
 
     /// The machine's present.
     pub fn now(&self) -> Instant {
-        Instant::from_nanos(u64::try_from(self.origin.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        self.clock.now()
     }
 
     /// Datagrams dropped because the system would not take them.
@@ -122,11 +145,6 @@ impl<M: Machine> Shared<M> {
 
     pub(crate) fn announce(&self, running: bool) {
         self.running.send_replace(running);
-    }
-
-    /// The moment of the system's clock that the machine calls `at`; `None` if it is out of reach.
-    pub(crate) fn system_time(&self, at: Instant) -> Option<tokio::time::Instant> {
-        self.origin.checked_add(at.since(Instant::ORIGIN)).map(Into::into)
     }
 
     fn lock(&self) -> MutexGuard<'_, M> {

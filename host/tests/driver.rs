@@ -1,16 +1,18 @@
 //! The driver with a toy machine, over real loopback sockets.
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod toy;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
+    num::NonZeroUsize,
     time::Duration,
 };
 
 use networkdb_core::machine::{Endpoint, Fault, How, StreamId};
+use networkdb_host::{Acceptor, Listener, Ports};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use toy::{Event, finished, start, start_at, within};
+use toy::{Event, Node, finished, start, start_at, start_dialler, start_on, within};
 
 const FIVE_MEGABYTES: usize = 5 << 20;
 /// What a stream may have handed over, with the piece that may overshoot.
@@ -246,4 +248,59 @@ async fn hundreds_of_streams_at_once() {
             ended += 1;
         }
     }
+}
+
+#[tokio::test]
+async fn without_sockets_a_machine_dials_and_its_datagrams_count_as_dropped() {
+    let listener = Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+    let server = start_on(listener.local_addr(), listener);
+    let client = start_dialler(Ports::default());
+    client.with(|toy, _| {
+        toy.send(server.addr, vec![1]);
+        let id = toy.open(server.addr.into());
+        toy.write(id, 1000);
+        toy.finish(id);
+    });
+    assert_eq!(finished(&server, StreamId(1)).await, 1000);
+    assert_eq!(client.shared().dropped_datagrams(), 1);
+}
+
+/// Toys that share the streams of one listener.
+fn shards(count: usize) -> (Acceptor, SocketAddr, Vec<Node>) {
+    let listener = Listener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+    let addr = listener.local_addr();
+    let count = NonZeroUsize::new(count).expect("some");
+    let (acceptor, ports) = Acceptor::start(listener, count).expect("inside a runtime");
+    (acceptor, addr, ports.into_iter().map(|ports| start_on(addr, ports)).collect())
+}
+
+#[tokio::test]
+async fn shards_take_streams_in_turn() {
+    let (_acceptor, addr, shards) = shards(3);
+    let client = start_dialler(Ports::default());
+    for turn in 0..9 {
+        client.with(|toy, _| {
+            let id = toy.open(addr.into());
+            toy.write(id, 100 + turn);
+            toy.finish(id);
+        });
+        // Its id at the shard whose turn it is: each counts its own 1, 3, 5 …
+        let id = StreamId(2 * (turn as u64 / 3) + 1);
+        assert_eq!(finished(&shards[turn % 3], id).await, 100 + turn);
+    }
+}
+
+#[tokio::test]
+async fn once_the_acceptor_has_stopped_the_port_is_free_and_streams_go_on() {
+    let (acceptor, addr, shards) = shards(2);
+    let client = start_dialler(Ports::default());
+    let id = client.with(|toy, _| toy.open(addr.into()));
+    assert_eq!(client.event().await, Event::Opened(id, addr));
+    within(acceptor.stop()).await;
+    rebind(addr);
+    client.with(|toy, _| {
+        toy.write(id, 1000);
+        toy.finish(id);
+    });
+    assert_eq!(finished(&shards[0], StreamId(1)).await, 1000);
 }

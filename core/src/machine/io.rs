@@ -149,6 +149,8 @@ pub enum Fault {
     TimedOut,
     /// The other side dropped it.
     Reset,
+    /// What secures the stream refused the other side, or was refused by it.
+    Untrusted,
     /// Anything else.
     Other,
 }
@@ -160,6 +162,7 @@ impl fmt::Display for Fault {
             Self::Unreachable => "host unreachable or name unknown",
             Self::TimedOut => "timed out",
             Self::Reset => "connection reset",
+            Self::Untrusted => "not trusted",
             Self::Other => "connection failed",
         })
     }

@@ -1,5 +1,7 @@
 //! A machine that does what it is told: sends patterns, counts what comes.
 
+#![allow(dead_code, reason = "each test uses what it needs of it")]
+
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
@@ -10,7 +12,7 @@ use std::{
 use networkdb_core::machine::{
     Endpoint, Fault, How, Input, Instant, Lane, Machine, Outbox, Output, StreamId, StreamInput,
 };
-use networkdb_host::{Host, Shared, Sockets};
+use networkdb_host::{Host, Ports, Shared, Sockets};
 
 /// A test that waits this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -220,8 +222,18 @@ pub(crate) fn start() -> Node {
 pub(crate) fn start_at(ip: IpAddr) -> Node {
     let sockets = Sockets::bind(SocketAddr::new(ip, 0)).expect("a free port");
     let addr = sockets.local_addr();
-    let host = Host::start::<io::Error>(sockets, |_| Ok(Toy::new())).expect("inside a runtime");
+    start_on(addr, sockets)
+}
+
+/// A toy on other ports than a node's; `addr` is where others reach it.
+pub(crate) fn start_on(addr: SocketAddr, ports: impl Into<Ports>) -> Node {
+    let host = Host::start::<io::Error>(ports, |_| Ok(Toy::new())).expect("inside a runtime");
     Node { addr, host }
+}
+
+/// A toy that only dials.
+pub(crate) fn start_dialler(ports: Ports) -> Node {
+    start_on(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), ports)
 }
 
 /// The bytes received on `id` once its writer has finished.

@@ -71,9 +71,77 @@ pub struct Summary {
     pub sum: Duration,
 }
 
+impl Stats {
+    /// Takes in those of another server that has a part of the connections.
+    pub fn merge(&mut self, other: &Self) {
+        self.connections_accepted += other.connections_accepted;
+        self.connections_dropped += other.connections_dropped;
+        self.connections_active += other.connections_active;
+        self.events_dropped += other.events_dropped;
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        for (reason, count) in &other.closed {
+            *self.closed.entry(reason).or_default() += count;
+        }
+        for (syncer_type, stats) in &other.syncers {
+            self.syncers.entry(syncer_type.clone()).or_default().merge(stats);
+        }
+    }
+}
+
+impl SyncerStats {
+    fn merge(&mut self, other: &Self) {
+        self.connections_streaming += other.connections_streaming;
+        self.connections_grace_used += other.connections_grace_used;
+        self.snapshots_generated += other.snapshots_generated;
+        self.snapshots_reused += other.snapshots_reused;
+        self.snapshot_raw_bytes = self.snapshot_raw_bytes.max(other.snapshot_raw_bytes);
+        self.snapshot_compressed_bytes = self.snapshot_compressed_bytes.max(other.snapshot_compressed_bytes);
+        self.client_snapshot_send.merge(other.client_snapshot_send);
+        self.client_latency.merge(other.client_latency);
+        self.client_write_latency.merge(other.client_write_latency);
+        self.next_breadcrumb_latency.merge(other.next_breadcrumb_latency);
+        self.ping_latency.merge(other.ping_latency);
+        self.messages += other.messages;
+        self.kvs += other.kvs;
+        self.breadcrumb_non_block += other.breadcrumb_non_block;
+        self.breadcrumb_block += other.breadcrumb_block;
+        self.breadcrumb_seq_number = self.breadcrumb_seq_number.max(other.breadcrumb_seq_number);
+        self.conflated += other.conflated;
+    }
+}
+
 impl Summary {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
     pub(super) fn add(&mut self, measured: Duration) {
         self.count += 1;
         self.sum = self.sum.saturating_add(measured);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_and_what_is_known_of_the_whole_does_not() {
+        let part = |connections, sequence| {
+            let syncer = SyncerStats { kvs: 7, breadcrumb_seq_number: sequence, ..SyncerStats::default() };
+            Stats {
+                connections_active: connections,
+                closed: [("finished", 1)].into(),
+                syncers: [("felix".into(), syncer)].into(),
+                ..Stats::default()
+            }
+        };
+        let mut all = part(2, 5);
+        all.merge(&part(3, 4));
+        let felix = &all.syncers["felix"];
+        assert_eq!((all.connections_active, all.closed["finished"]), (5, 2));
+        assert_eq!((felix.kvs, felix.breadcrumb_seq_number), (14, 5));
     }
 }
