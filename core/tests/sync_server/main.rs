@@ -10,6 +10,5 @@
 
 mod limits;
 mod properties;
-mod recorded;
 mod rules;
 mod world;

@@ -2,8 +2,8 @@
 
 pub mod membership;
 pub mod networkdb;
-pub mod sync_server;
 pub mod sync_client;
+pub mod sync_server;
 
 use networkdb_core::{
     machine::{Endpoint, Instant},
