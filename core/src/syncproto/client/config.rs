@@ -27,7 +27,8 @@ pub enum Tracking {
     /// [`UpdateType::UPDATED`]: super::super::UpdateType::UPDATED
     Keys,
     /// Keys and a 64-bit keyed fingerprint of each value and TTL: besides, an update to what the user has, and a
-    /// deletion of what the user has not, are left out. One key costs its length and about 110 bytes.
+    /// deletion of what the user has not, are left out. By reckoning, a key costs its length and 60 to
+    /// 100 bytes.
     #[default]
     Values,
 }
