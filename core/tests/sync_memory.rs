@@ -91,7 +91,7 @@ fn memory_is_one_encoded_snapshot_and_a_cursor_for_each_client() {
     let each = (ALLOCATOR.allocated() - before) / 1_000;
     println!("{each} bytes for a client of {} handed over", handed / 1_000);
     assert!(
-        handed > 1_000 * (200 << 10) && each < 8 << 10,
+        handed > 1_000 * (128 << 10) && each < 8 << 10,
         "{each} bytes for a client, its window not copied"
     );
 
