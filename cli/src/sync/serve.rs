@@ -30,6 +30,9 @@ pub(super) async fn run(args: ServeArgs, socket: &Path) -> Result<(), Failure> {
         tls = tls.is_some(),
         "sync server started"
     );
+    if tls.is_none() && !args.listen.ip().is_loopback() {
+        tracing::warn!("without TLS whoever reaches {} reads all keys and values", server.local_addr());
+    }
     let mut feed = Feed::new(&server, &args.syncers);
     let result = tokio::select! {
         result = source.publish(&mut feed) => result,
