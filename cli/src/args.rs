@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::input::{parse_duration, parse_endpoint};
+use crate::{
+    input::{parse_duration, parse_endpoint},
+    sync::SyncCommand,
+};
 use networkdb_core::machine::Endpoint;
 
 /// A node in a cluster of Docker's NetworkDB, and the commands that speak to it.
@@ -39,6 +42,9 @@ pub(crate) enum Command {
     Agent(Box<AgentArgs>),
     /// Watch three nodes on this machine share two networks
     Demo(DemoArgs),
+    /// Keys and values over Typha's sync protocol: serve them, watch a server, measure one
+    #[command(subcommand)]
+    Sync(Box<SyncCommand>),
     #[command(flatten)]
     Client(ClientCommand),
 }

@@ -61,7 +61,9 @@ fn request(command: ClientCommand) -> Result<(Op, Show), Failure> {
         }
         ClientCommand::Table(command) => table(command)?,
         ClientCommand::Key(command) => (key(command)?, Show::Nothing),
-        ClientCommand::Watch { network, table } => (Op::Watch(Watch { network, table }), Show::Nothing),
+        ClientCommand::Watch { network, table } => {
+            (Op::Watch(Watch { network, table, mark: false }), Show::Nothing)
+        }
         ClientCommand::Stats => (Op::Stats, Show::Fields),
         ClientCommand::Leave => (Op::Leave, Show::Nothing),
     })

@@ -169,7 +169,7 @@ fn named(name: Option<String>) -> Result<String, Failure> {
     Ok(name)
 }
 
-fn host_name() -> Option<String> {
+pub(crate) fn host_name() -> Option<String> {
     let name = fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| fs::read_to_string("/etc/hostname"))
         .ok()?;

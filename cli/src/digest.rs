@@ -49,7 +49,9 @@ pub(crate) fn table_sum(node: &Node, network: &str, table: &str) -> TableSum {
 /// The SHA-256, in hex, of length (four bytes, big-endian) and bytes of each key and each value.
 pub(crate) fn sha256(rows: &[Row]) -> String {
     let mut sum = Sha256::new();
-    rows.iter().for_each(|row| add(&mut sum, row));
+    for row in rows {
+        add(&mut sum, row);
+    }
     hex::encode(sum.finalize())
 }
 

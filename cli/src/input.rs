@@ -3,6 +3,7 @@
 use std::{fmt, fs, net::SocketAddr, str::FromStr, time::Duration};
 
 use networkdb_core::machine::Endpoint;
+use networkdb_host::sync::SYNC_PORT;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -12,10 +13,19 @@ pub(crate) const PORT: u16 = 7946;
 
 /// `IP:PORT`, `HOST:PORT`, or either without a port.
 pub(crate) fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
+    endpoint_with(text, PORT)
+}
+
+/// The same for servers of the sync protocol, whose port is another.
+pub(crate) fn parse_server(text: &str) -> Result<Endpoint, String> {
+    endpoint_with(text, SYNC_PORT)
+}
+
+fn endpoint_with(text: &str, port: u16) -> Result<Endpoint, String> {
     if let Ok(ip) = text.trim_matches(['[', ']']).parse() {
-        return Ok(SocketAddr::new(ip, PORT).into());
+        return Ok(SocketAddr::new(ip, port).into());
     }
-    if text.contains(':') { text.parse() } else { format!("{text}:{PORT}").parse() }
+    if text.contains(':') { text.parse() } else { format!("{text}:{port}").parse() }
 }
 
 /// A time such as `500ms`, `10s` or `2m`.
@@ -92,6 +102,7 @@ mod tests {
         assert_eq!(parse_endpoint("::1"), addr("[::1]:7946"));
         assert_eq!(parse_endpoint("seed:80"), Ok(Endpoint::Name { host: "seed".into(), port: 80 }));
         assert_eq!(parse_endpoint("seed"), Ok(Endpoint::Name { host: "seed".into(), port: 7946 }));
+        assert_eq!(parse_server("::1"), addr("[::1]:5473"));
         for wrong in ["", ":80", "seed:port", "http://seed", "seed:70000"] {
             assert!(parse_endpoint(wrong).is_err(), "{wrong}");
         }

@@ -18,6 +18,7 @@ mod protocol;
 mod report;
 mod row;
 mod socket;
+mod sync;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,10 @@ fn run(args: Args) -> Result<(), Failure> {
     let result = match args.command {
         Command::Agent(agent) => runtime.block_on(agent::run(agent, socket)),
         Command::Demo(demo) => runtime.block_on(demo::run(demo)),
+        Command::Sync(command) => {
+            let socket = socket.unwrap_or_else(socket::default_path);
+            runtime.block_on(sync::run(*command, &socket, args.output))
+        }
         Command::Client(command) => {
             let socket = socket.unwrap_or_else(socket::default_path);
             runtime.block_on(commands::run(command, &socket, args.output))

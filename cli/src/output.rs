@@ -61,6 +61,19 @@ impl Printer {
         self.print(&(text + "\n"))
     }
 
+    /// Prints updates of keys at once, all with one write.
+    pub(crate) fn updates(&mut self, updates: Vec<Value>) -> Result<(), Failure> {
+        let line = |update: Value| match self.form {
+            Form::Json => json_line(update),
+            Form::Table => {
+                let words = ["type", "key", "value", "status"].map(|name| column(&update, name));
+                words.join(" ").trim().to_owned()
+            }
+        };
+        let text: String = updates.into_iter().map(|update| line(update) + "\n").collect();
+        self.print(&text)
+    }
+
     fn print(&mut self, text: &str) -> Result<(), Failure> {
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),

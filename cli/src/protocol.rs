@@ -51,6 +51,9 @@ pub(crate) struct Watch {
     pub(crate) network: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) table: Option<String>,
+    /// Also tell when all rows have been told that were there at the start: `{"event":"caught_up"}`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) mark: bool,
 }
 
 /// What may be asked.

@@ -111,9 +111,10 @@ impl Connection {
         match op {
             Ok(Op::Watch(watch)) => {
                 // The reply comes before the first change, and no change between them is missed.
+                let mark = watch.mark;
                 let changes = ops::watch(&self.agent.node, watch);
                 self.say(reply(id, Ok(crate::protocol::nothing()))).await;
-                self.watches.spawn(ops::tell_changes(changes, self.lines.clone()));
+                self.watches.spawn(ops::tell_changes(changes, mark, self.lines.clone()));
             }
             Ok(op) if ops::waits(&op) => {
                 let (agent, lines) = (self.agent.clone(), self.lines.clone());

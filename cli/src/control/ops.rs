@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use networkdb_core::{
     Name,
     networkdb::{Change, EntryKey, Filter, RowState},
@@ -18,6 +18,9 @@ use crate::{
     protocol::{self, Key, Op, Table, Watch, Write, nothing},
     row,
 };
+
+/// The mark in a watch.
+const CAUGHT_UP: &str = r#"{"event":"caught_up"}"#;
 
 type Outcome = Result<Value, String>;
 
@@ -92,8 +95,22 @@ pub(super) fn watch(node: &Node, watch: Watch) -> impl Stream<Item = Change> + S
 }
 
 /// Tells changes for as long as somebody listens. A slow listener holds the watch up, which bounds what it keeps.
-pub(super) async fn tell_changes(mut changes: impl Stream<Item = Change> + Unpin, lines: mpsc::Sender<Line>) {
-    while let Some(change) = changes.next().await {
+/// With a `mark` it says once that none was waiting: those already there have all been told.
+pub(super) async fn tell_changes(
+    mut changes: impl Stream<Item = Change> + Unpin,
+    mut mark: bool,
+    lines: mpsc::Sender<Line>,
+) {
+    loop {
+        let change = if let Some(change) = changes.next().now_or_never() {
+            change
+        } else {
+            if std::mem::take(&mut mark) && lines.send(Line::Text(CAUGHT_UP.to_owned())).await.is_err() {
+                return;
+            }
+            changes.next().await
+        };
+        let Some(change) = change else { return };
         if lines.send(Line::Text(row::change(&change).to_string())).await.is_err() {
             return;
         }

@@ -136,7 +136,7 @@ mod tests {
         for piece in ["abc", "", "defg"] {
             link.write(piece.into());
         }
-        let mut taken = || link.state().take(5).concat();
+        let taken = || link.state().take(5).concat();
         assert_eq!((taken(), taken(), taken()), (b"abcde".to_vec(), b"fg".to_vec(), Vec::new()));
         assert!(link.state().queue.is_empty());
     }

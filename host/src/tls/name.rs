@@ -48,8 +48,7 @@ impl PeerName {
 /// The last common name, as Go takes it; `None` if there is none or it is not text.
 fn common_name(certificate: &Certificate) -> Option<String> {
     let subject = &certificate.tbs_certificate.subject.0;
-    let last =
-        subject.iter().flat_map(|names| names.0.iter()).filter(|name| name.oid == COMMON_NAME).last()?;
+    let last = subject.iter().flat_map(|names| names.0.iter()).rfind(|name| name.oid == COMMON_NAME)?;
     let value = &last.value;
     match value.tag() {
         Tag::Utf8String => value.decode_as::<Utf8StringRef<'_>>().ok().map(|text| text.as_str().to_owned()),

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use super::{Role, Tls};
 use crate::dial::fault;
 
-/// Bytes read at once, on the stack: two records of the longest kind.
-const READ: usize = 33 << 10;
+/// Bytes read at once, on the stack: an idle connection holds no buffer.
+const READ: usize = 16 << 10;
 
 /// One side of an encrypted stream.
 pub(crate) struct Session {
