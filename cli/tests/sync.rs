@@ -42,11 +42,16 @@ impl Server {
                 let _ = sender.send(line);
             }
         });
-        let mut server = Self { child, addr: String::new(), log };
+        let server = Self { child, addr: String::new(), log };
         let started = server.logged("address=");
         let (_, addr) = started.split_once("address=").expect("its address");
-        server.addr = addr.split_whitespace().next().expect("its address").to_owned();
-        server
+        let addr = addr.split_whitespace().next().expect("its address").to_owned();
+        server.at(addr)
+    }
+
+    fn at(mut self, addr: String) -> Self {
+        self.addr = addr;
+        self
     }
 
     /// The next line of the log that has `text`.

@@ -6,13 +6,13 @@ mod toy;
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Shutdown, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
 use certificates::{Authority, load};
-use networkdb_core::machine::{Fault, How, StreamId};
+use networkdb_core::machine::{Fault, StreamId};
 use networkdb_host::{Listener, Ports, Refusal, Tls, TlsSettings};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
@@ -311,13 +311,20 @@ async fn one_that_does_not_speak_tls_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_stream_cut_off_without_an_end_has_broken() {
-    let (server, client) = pair();
-    let id = client.with(|toy, _| toy.open(server.addr.into()));
-    assert_eq!(client.event().await, Event::Opened(id, server.addr));
-    client.with(|toy, _| {
-        toy.close(id, How::Abort);
-    });
+async fn a_stream_cut_off_without_a_word_that_it_ends_has_broken() {
+    let authority = authority();
+    authority.issue_for_host("typha.example");
+    let server = server(load(&authority.settings("typha.example", "client")));
+    let client = foreign_client(&authority, true, &rustls::version::TLS13);
+    let addr = server.addr;
+    let cut = move || -> std::io::Result<()> {
+        let mut stream = StreamOwned::new(client, std::net::TcpStream::connect(addr)?);
+        stream.write_all(&toy::pattern(0, 3))?;
+        // All was read and nothing is said: anybody on the way could do that.
+        stream.sock.shutdown(Shutdown::Write)?;
+        stream.read_to_end(&mut Vec::new()).map(drop)
+    };
+    within(tokio::task::spawn_blocking(cut)).await.expect("ended").expect("the server says that it ends");
     assert_eq!(server.event().await, Event::Failed(StreamId(1), Fault::Reset));
 }
 

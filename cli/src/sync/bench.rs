@@ -41,7 +41,7 @@ pub(super) async fn run(args: BenchArgs) -> Result<(), Failure> {
         () = print_lines(&*clients, begun) => {}
     }
     let (total, seconds) = (clients.total(), begun.elapsed().as_secs_f64());
-    println!("in {seconds:.1} s: {}", line(&total, &Total::default(), seconds));
+    println!("in {seconds:.1} s: {}", sum(&total));
     if let Some((median, slowest)) = clients.snapshot_times() {
         println!("until in sync: half of the clients {median:.2?}, the slowest {slowest:.2?}");
     }
@@ -72,6 +72,18 @@ fn line(total: &Total, before: &Total, seconds: f64) -> String {
     let Some((in_sync, updates)) = total.decoded else { return connections };
     let updates = HumanCount(rate(updates, before.decoded.map_or(0, |(_, updates)| updates)));
     format!("{connections}, {in_sync} in sync, {updates} updates/s")
+}
+
+/// All that was received.
+fn sum(total: &Total) -> String {
+    let Total { connected, ended, bytes, decoded } = total;
+    let received = format!("{connected} connected, {ended} ended, {} received", HumanBytes(*bytes));
+    match decoded {
+        Some((in_sync, updates)) => {
+            format!("{received}, {in_sync} in sync, {} updates", HumanCount(*updates))
+        }
+        None => received,
+    }
 }
 
 /// Sums over all clients.

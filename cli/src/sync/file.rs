@@ -16,6 +16,8 @@ use crate::failure::Failure;
 
 /// How often a file is looked at for more.
 const LOOK: Duration = Duration::from_millis(200);
+/// Bytes read at once: each read is another thread's work.
+const READ: usize = 1 << 20;
 
 /// Where lines come from.
 pub(super) enum Lines {
@@ -35,7 +37,7 @@ impl Lines {
                 "cannot read keys and values from {from}: {error}; give a file of JSON lines, `-` or `agent`"
             ))
         })?;
-        Ok(Self::File(path, BufReader::new(file)))
+        Ok(Self::File(path, BufReader::with_capacity(READ, file)))
     }
 
     /// Publishes all lines, now and later.
@@ -43,7 +45,7 @@ impl Lines {
         match self {
             Self::Stdin => {
                 let mut reader = Reader::new("stdin");
-                reader.read_all(&mut BufReader::new(stdin()), feed).await?;
+                reader.read_all(&mut BufReader::with_capacity(READ, stdin()), feed).await?;
                 reader.last(feed).await?;
                 pending().await
             }
@@ -65,7 +67,8 @@ impl Lines {
 
 async fn reopen(path: &PathBuf) -> Result<BufReader<File>, Failure> {
     let failed = |error| Failure::agent(format!("cannot read {} any more: {error}", path.display()));
-    File::open(path).await.map(BufReader::new).map_err(failed)
+    let file = File::open(path).await.map_err(failed)?;
+    Ok(BufReader::with_capacity(READ, file))
 }
 
 /// How far the lines are read.

@@ -30,6 +30,7 @@ struct Inner {
     state: Mutex<State>,
     /// Updates and statuses that may still be taken before some are published.
     room: Semaphore,
+    /// The first update since the last publication was taken, or a whole batch is.
     work: Notify,
     max_batch_size: usize,
 }
@@ -92,10 +93,13 @@ impl Publisher {
         let mut state = self.state();
         act(&mut state.cache)?;
         state.taken += 1;
+        let taken = state.taken;
         drop(state);
         // Given back once it is published.
         room.forget();
-        self.0.work.notify_one();
+        if taken == 1 || taken == self.0.max_batch_size {
+            self.0.work.notify_one();
+        }
         Ok(())
     }
 
@@ -105,7 +109,10 @@ impl Publisher {
         loop {
             self.0.work.notified().await;
             if self.state().taken < self.0.max_batch_size {
-                sleep_until(rests_until).await;
+                tokio::select! {
+                    () = sleep_until(rests_until) => {}
+                    () = self.0.work.notified() => {}
+                }
             }
             self.publish(&servers);
             rests_until = Instant::now() + tick;
