@@ -10,8 +10,8 @@ use networkdb_host::sync::{
 use networkdb_tests::{
     each,
     sync::{
-        Client, GoClient, GoServer, IN_SYNC, Kvs, LAST, OurClient, OurServer, RESYNC, Server, Update, changes,
-        client_config, contents, server_config,
+        Client, GoClient, GoServer, IN_SYNC, Kvs, LAST, OurClient, OurServer, RESYNC, Server, Update,
+        changes, client_config, contents, server_config,
     },
 };
 use serde_json::json;
@@ -147,7 +147,8 @@ fn our_client_makes_the_same_text_of_a_go_servers_revisions_as_its_own_clients()
 fn a_key_that_changes_often_is_sent_with_each_change_by_our_server_as_by_gos() {
     let ours = OurServer::start(server_config(&[FELIX]));
     let go = GoServer::start(&[]);
-    let burst: Vec<_> = (0..1_000).map(|n| Update::new(format!("/calico/v1/config/{:03}", n % 200), n.to_string())).collect();
+    let burst: Vec<_> =
+        (0..1_000).map(|n| Update::new(format!("/calico/v1/config/{:03}", n % 200), n.to_string())).collect();
     let states: Vec<_> = [&ours as &dyn Server, &go]
         .iter()
         .map(|server| {

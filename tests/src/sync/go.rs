@@ -37,7 +37,8 @@ impl Program {
         let found = self.lines.event(DEADLINE, |event| event["event"] == what && like(event));
         found.unwrap_or_else(|| {
             let told = self.lines.events();
-            let last: Vec<_> = told.iter().rev().filter(|event| event["event"] != "updates").take(9).collect();
+            let last: Vec<_> =
+                told.iter().rev().filter(|event| event["event"] != "updates").take(9).collect();
             panic!("no such `{what}`: {last:?} {:?}", self.log.lines(|lines| lines.clone()))
         })
     }
@@ -45,7 +46,6 @@ impl Program {
     fn ask(&self, fields: Value) -> Value {
         self.lines.request(DEADLINE, fields).expect("the peer takes it")
     }
-
 }
 
 /// A Go server.
@@ -65,7 +65,8 @@ impl GoServer {
 
     /// Waits until a connection ends for a reason with this text.
     pub fn ends_one(&self, reason: &str) {
-        self.program.event("gone", |event| event["reason"].as_str().is_some_and(|text| text.contains(reason)));
+        self.program
+            .event("gone", |event| event["reason"].as_str().is_some_and(|text| text.contains(reason)));
     }
 
     /// Gives an order.
@@ -161,7 +162,8 @@ impl Client for GoClient {
     }
 
     fn sees(&self, key: &str) -> Update {
-        let of = |event: &Value| event["updates"].as_array()?.iter().rfind(|update| update["key"] == key).cloned();
+        let of =
+            |event: &Value| event["updates"].as_array()?.iter().rfind(|update| update["key"] == key).cloned();
         self.program.event("updates", |event| of(event).is_some());
         let update = self.program.lines.events().iter().rev().find_map(of).expect("just seen");
         let text = |name: &str| update[name].as_str().unwrap_or_default().to_owned();

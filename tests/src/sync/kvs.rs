@@ -93,7 +93,9 @@ impl Kvs {
         let same = |held: &Update| (&held.value, held.ttl) == (&update.value, update.ttl);
         match &update.value {
             None => drop(self.0.remove(&update.key)),
-            Some(_) if self.0.get(&update.key).is_some_and(same) && update.update_type == UpdateType::UPDATED.0 => {}
+            Some(_)
+                if self.0.get(&update.key).is_some_and(same)
+                    && update.update_type == UpdateType::UPDATED.0 => {}
             Some(_) => drop(self.0.insert(update.key.clone(), update.clone())),
         }
     }

@@ -54,7 +54,8 @@ pub trait Client {
 pub fn contents(count: usize, name: &str) -> Vec<Update> {
     let config = |number: usize| {
         let value = format!("{name} {number} ").repeat(1 + number % 40);
-        Update::new(format!("/calico/v1/config/{name}-{number:05}"), value).revision(format!("{}", 1000 + number))
+        Update::new(format!("/calico/v1/config/{name}-{number:05}"), value)
+            .revision(format!("{}", 1000 + number))
     };
     let noise = (0..300_000u32).map(|i| char::from(b' ' + (i.wrapping_mul(2_654_435_761) >> 24) as u8 % 94));
     let large = Update::new(format!("/calico/v1/policy/profile/{name}/rules"), noise.collect::<String>());
@@ -69,7 +70,8 @@ pub fn contents(count: usize, name: &str) -> Vec<Update> {
 /// What happens to [`contents`]: changes, a change to what is there already, a deletion, new keys; then [`LAST`].
 pub fn changes(name: &str) -> Vec<Update> {
     let key = |number: usize| format!("/calico/v1/config/{name}-{number:05}");
-    let mut all: Vec<_> = (0..150).map(|n| Update::changed(key(n), format!("changed {n}")).revision("2000")).collect();
+    let mut all: Vec<_> =
+        (0..150).map(|n| Update::changed(key(n), format!("changed {n}")).revision("2000")).collect();
     all.push(Update::changed(key(0), "changed 0").revision("2001"));
     all.push(Update::deletion(key(7)));
     all.push(Update::deletion("/calico/v1/config/never-there"));

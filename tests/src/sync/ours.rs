@@ -10,8 +10,8 @@ use futures::StreamExt;
 use networkdb_host::{
     Tls,
     sync::{
-        SyncClient, SyncClientConfig, SyncEnd, SyncEvent, SyncServer, SyncServerConfig, SyncServerStats, SyncStatus,
-        follow, serve,
+        SyncClient, SyncClientConfig, SyncEnd, SyncEvent, SyncServer, SyncServerConfig, SyncServerStats,
+        SyncStatus, follow, serve,
     },
 };
 use tokio::{runtime::Runtime, task::JoinHandle};
@@ -81,7 +81,11 @@ impl OurServer {
         eventually(DEADLINE, what, || {
             let events = lock(&self.events);
             let ends: Vec<_> = events.iter().filter_map(end).collect();
-            if ends.iter().any(|(from, reason)| like(*from, reason)) { Ok(()) } else { Err(format!("{ends:?}")) }
+            if ends.iter().any(|(from, reason)| like(*from, reason)) {
+                Ok(())
+            } else {
+                Err(format!("{ends:?}"))
+            }
         });
     }
 
@@ -192,7 +196,8 @@ impl OurClient {
 
     /// Starts it over TLS.
     pub fn secured(client: follow::Config, tls: Option<Tls>) -> Self {
-        let client = RUNTIME.block_on(SyncClient::start(SyncClientConfig { client, tls })).expect("good settings");
+        let client =
+            RUNTIME.block_on(SyncClient::start(SyncClientConfig { client, tls })).expect("good settings");
         let (client, told) = (Arc::new(client), Arc::<Mutex<Told>>::default());
         let (taken, list) = (Arc::clone(&client), Arc::clone(&told));
         let user = RUNTIME.spawn(async move {
@@ -225,7 +230,9 @@ impl OurClient {
 impl Client for OurClient {
     fn in_sync(&self) {
         eventually(DEADLINE, "our client is in sync", || {
-            self.told(|told| if told.status == IN_SYNC { Ok(()) } else { Err((told.status, told.ends.clone())) })
+            self.told(
+                |told| if told.status == IN_SYNC { Ok(()) } else { Err((told.status, told.ends.clone())) },
+            )
         });
     }
 
