@@ -11,6 +11,7 @@
 //! | `cluster` | several nodes in one network, and what must hold for all of them |
 //! | `wait` | waiting for a condition, and many cases at once |
 //! | `differential` | the same schedules done by clusters of Go nodes and of ours, compared |
+//! | `sync` | servers and clients of Typha's sync protocol, ours and Go's |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -22,6 +23,7 @@ mod peer;
 mod ports;
 mod process;
 mod rows;
+pub mod sync;
 mod wait;
 
 pub use cluster::{Cluster, NETWORK, TABLE};

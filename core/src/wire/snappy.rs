@@ -38,6 +38,8 @@ pub enum FrameError {
     Corrupt,
     /// The content is not what the checksum was made of.
     Checksum,
+    /// The stream ends inside a chunk.
+    Ended,
 }
 
 impl fmt::Display for FrameError {
@@ -48,6 +50,7 @@ impl fmt::Display for FrameError {
             Self::TooLong => f.write_str("snappy: chunk too long"),
             Self::Corrupt => f.write_str("snappy: corrupt chunk"),
             Self::Checksum => f.write_str("snappy: wrong checksum"),
+            Self::Ended => f.write_str("snappy: the stream ends inside a chunk"),
         }
     }
 }
@@ -130,6 +133,11 @@ impl Unframer {
                 return Ok(true);
             }
         }
+    }
+
+    /// Whether the stream may end here: an error if it does so inside a chunk.
+    pub fn finish(&self) -> Result<(), FrameError> {
+        if self.held.is_empty() && self.skip == 0 { Ok(()) } else { Err(FrameError::Ended) }
     }
 
     /// Fills up to `count` bytes of the chunk.
@@ -248,6 +256,19 @@ mod tests {
         let (mut unframer, mut out, mut input) = (Unframer::default(), Vec::new(), &bytes[..]);
         assert_eq!(unframer.next(&mut input, &mut out), Ok(true));
         assert_eq!((&out[..], input), (&b"one"[..], &framed(b"two")[..]));
+    }
+
+    #[test]
+    fn a_stream_may_end_between_chunks_only() {
+        let parts = [STREAM_IDENTIFIER, &framed(b"one"), &[0x80, 3, 0, 0, 1, 2, 3], &framed(b"two")];
+        let ends: Vec<usize> = (0..=parts.len()).map(|count| parts[..count].concat().len()).collect();
+        let bytes = parts.concat();
+        for end in 0..=bytes.len() {
+            let (mut unframer, mut out, mut input) = (Unframer::default(), Vec::new(), &bytes[..end]);
+            while unframer.next(&mut input, &mut out).unwrap() {}
+            let wanted = if ends.contains(&end) { Ok(()) } else { Err(FrameError::Ended) };
+            assert_eq!(unframer.finish(), wanted, "after {end} bytes");
+        }
     }
 
     #[test]

@@ -231,6 +231,16 @@ fn a_connection_ends_with_its_stream() {
 }
 
 #[test]
+fn a_client_that_ends_inside_a_message_is_told_from_one_that_leaves() {
+    let mut world = World::new(|_| ());
+    let id = world.join(Kind::Today);
+    world.raw(id, b"\x10\xff");
+    world.input(id, StreamInput::Finished);
+    let Some(Reason::Malformed(error)) = world.reason(id) else { panic!("{:?}", world.reason(id)) };
+    assert_eq!(error.fault, networkdb_core::wire::gob::Fault::Ended);
+}
+
+#[test]
 fn a_snapshot_in_snappy_is_made_once_for_all_who_come_within_a_second_or_while_nothing_changes() {
     let mut world = World::new(|_| ());
     world.fill(500, 100);

@@ -14,11 +14,12 @@ pub(super) fn has_names(endpoints: &[Endpoint]) -> bool {
     endpoints.iter().any(|endpoint| matches!(endpoint, Endpoint::Name { .. }))
 }
 
-/// All addresses of these endpoints, each once. A name that cannot be resolved now stays a name, to be resolved at the
-/// dial. Their order is for the machine to choose.
+/// All addresses of these endpoints in their order, each once. A name that cannot be resolved now stays a name, to be
+/// resolved at the dial.
 pub(super) async fn discover(endpoints: &[Endpoint]) -> Vec<Endpoint> {
-    let found: BTreeSet<_> = join_all(endpoints.iter().map(addresses)).await.into_iter().flatten().collect();
-    found.into_iter().collect()
+    let found = join_all(endpoints.iter().map(addresses)).await;
+    let mut seen = BTreeSet::new();
+    found.into_iter().flatten().filter(|endpoint| seen.insert(endpoint.clone())).collect()
 }
 
 async fn addresses(endpoint: &Endpoint) -> Vec<Endpoint> {
@@ -31,6 +32,13 @@ async fn addresses(endpoint: &Endpoint) -> Vec<Endpoint> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_order_is_kept() {
+        let wanted = ["127.0.0.2:1", "127.0.0.1:2", "127.0.0.1:1", "127.0.0.2:1"];
+        let wanted = wanted.map(|text| text.parse::<Endpoint>().expect("an endpoint"));
+        assert_eq!(discover(&wanted).await, wanted[..3]);
+    }
 
     #[tokio::test]
     async fn each_address_is_found_once_and_an_unknown_name_stays() {

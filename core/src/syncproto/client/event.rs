@@ -71,7 +71,7 @@ pub enum Reason {
     WriteTimeout,
     /// The connection broke.
     Broken(Fault),
-    /// The server closed the connection. Today's does so without a word if it does not know the syncer type or the
+    /// The server closed the connection, and not inside a message. Today's does so without a word if it does not know the syncer type or the
     /// client is too old.
     Closed,
     /// The first message was not the server's hello but this.

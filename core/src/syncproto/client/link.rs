@@ -114,8 +114,10 @@ impl Link {
         }
         result?;
         match &self.ended {
-            Some(reason) if !self.stopped => Err(reason.clone()),
-            _ => Ok(()),
+            _ if self.stopped => Ok(()),
+            Some(Reason::Closed) => self.reader.finish().and(Err(Reason::Closed)),
+            Some(reason) => Err(reason.clone()),
+            None => Ok(()),
         }
     }
 

@@ -73,6 +73,18 @@ impl Reader {
         message.map_err(Reason::Malformed)
     }
 
+    /// Whether the connection may end here: not inside a message. Definitions may stand alone, since there are servers
+    /// that begin each stream with all of them.
+    pub(super) fn finish(&self) -> Result<(), Reason> {
+        if let Layer::Snappy(unframer) = &self.layer {
+            unframer.finish().map_err(Reason::Compression)?;
+        }
+        if self.decoder.pending() == 0 {
+            return Ok(());
+        }
+        self.decoder.finish().map_err(Reason::Malformed)
+    }
+
     /// Begins a new stream. What was read ahead belongs to it, but what is left of a chunk belongs to nothing.
     pub(super) fn restart(&mut self, layer: Layer) -> Result<(), Reason> {
         if self.read < self.chunk.len() {
@@ -83,5 +95,45 @@ impl Reader {
         self.decoder = Decoder::new(self.limits);
         self.layer = layer;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        syncproto::{FROM_SERVER, SyncStatus, encode},
+        wire::snappy,
+    };
+
+    /// What a connection that ends after `bytes` is told to have ended with.
+    fn end(layer: Layer, mut bytes: &[u8]) -> Result<(), Reason> {
+        let mut reader = Reader::new(FROM_SERVER);
+        reader.restart(layer).unwrap();
+        while reader.fill(&mut bytes).unwrap() {
+            let mut rest = bytes;
+            reader.next(&mut rest).unwrap();
+            bytes = &bytes[bytes.len() - rest.len()..];
+        }
+        reader.finish()
+    }
+
+    #[test]
+    fn a_connection_that_ends_inside_a_message_says_so() {
+        let definitions = encode::definitions();
+        let mut plain = definitions.to_vec();
+        encode::message(&mut plain, &Message::SyncStatus(SyncStatus(2)));
+        let cut = &plain[..plain.len() - 3];
+        for whole in [b"", definitions, &plain] {
+            assert_eq!(end(Layer::Plain, whole), Ok(()));
+        }
+        assert!(matches!(end(Layer::Plain, cut), Err(Reason::Malformed(_))));
+
+        let mut framed = snappy::STREAM_IDENTIFIER.to_vec();
+        snappy::frame(cut, &mut framed);
+        assert!(matches!(end(Layer::named(b"snappy").unwrap(), &framed), Err(Reason::Malformed(_))));
+        framed.pop();
+        let inside = end(Layer::named(b"snappy").unwrap(), &framed);
+        assert_eq!(inside, Err(Reason::Compression(snappy::FrameError::Ended)));
     }
 }

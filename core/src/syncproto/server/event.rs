@@ -83,7 +83,7 @@ pub enum Reason {
     Draining,
     /// The user of this server asked for it.
     Disconnected,
-    /// The client ended it.
+    /// The client ended it, and not inside a message.
     Finished,
     /// It broke.
     Failed(Fault),

@@ -215,7 +215,7 @@ impl Server {
             StreamInput::Sent(count) => {
                 self.with(id, |session, shared, feeds| session.sent(count, shared, feeds))
             }
-            StreamInput::Finished => Err(Reason::Finished),
+            StreamInput::Finished => self.with(id, |session, _, _| Err(session.finished())),
             StreamInput::Failed(fault) => Err(Reason::Failed(fault)),
             StreamInput::Opened { .. } => Ok(()),
         };

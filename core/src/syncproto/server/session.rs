@@ -114,6 +114,11 @@ impl Session {
         Ok(())
     }
 
+    /// What the end of the client's stream means.
+    pub(super) fn finished(&self) -> Reason {
+        self.decoder.finish().err().map_or(Reason::Finished, Reason::Malformed)
+    }
+
     fn message(
         &mut self,
         message: &Message<'_>,
