@@ -121,7 +121,6 @@ fn generations_that_do_not_suit_each_other_part_and_say_why() {
     strict.ends_one("it is told why", |_, reason| *reason == ServedEnd::OldPolicyKeys);
 }
 
-/// Revisions of all the types that Go registers by itself, and what its clients make of them.
 #[test]
 fn our_client_makes_the_same_text_of_a_go_servers_revisions_as_its_own_clients() {
     let revisions = [
@@ -129,9 +128,18 @@ fn our_client_makes_the_same_text_of_a_go_servers_revisions_as_its_own_clients()
         json!("text"),
         json!({ "go_type": "int", "value_decimal": "-7" }),
         json!({ "go_type": "uint64", "value_decimal": "18446744073709551615" }),
+        json!({ "go_type": "bool", "value": true }),
+        json!({ "go_type": "float64", "value_text": "1e-7" }),
+        json!({ "go_type": "float32", "value_text": "1e21" }),
+        json!({ "go_type": "complex128", "value_text": "(1-3.5i)" }),
+        json!({ "go_type": "[]string", "value": ["a", "b"] }),
+        json!({ "go_type": "[]uint8", "value": "YWI=" }),
     ];
     let server = GoServer::start(&[]);
-    let update = |(number, revision)| json!({ "key": format!("/calico/v1/config/{number}"), "text": "v", "revision": revision, "type": 1 });
+    let update = |(number, revision)| {
+        let key = format!("/calico/v1/config/{number}");
+        json!({ "key": key, "text": "v", "revision": revision, "type": 1 })
+    };
     let updates: Vec<_> = revisions.iter().enumerate().map(update).collect();
     server.order(json!({ "updates": updates, "status": IN_SYNC }));
     let ours = OurClient::start(client_config(server.addr()));

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::time::{Duration, Instant};
+use std::{
+    slice,
+    time::{Duration, Instant},
+};
 
 use networkdb_core::{
     syncproto::{ClientHello, DecoderRestart, Message, Pong, ServerHello, SyncStatus, encode},
@@ -19,7 +22,9 @@ use networkdb_tests::{
 /// A stream of ours that begins with these messages.
 fn stream(messages: &[Message<'_>]) -> Vec<u8> {
     let mut bytes = encode::definitions().to_vec();
-    messages.iter().for_each(|message| encode::message(&mut bytes, message));
+    for message in messages {
+        encode::message(&mut bytes, message);
+    }
     bytes
 }
 
@@ -80,7 +85,7 @@ fn bad_clients() -> Vec<Bad> {
     let pongs = vec![Message::Pong(Pong::default()); 10_000];
     let flood = [vec![client_hello()], pongs].concat();
     let mut all: Vec<Bad> = vec![
-        ("a ping first", stream(&[ping.clone()]), |end| *end == ServedEnd::Unexpected("MsgPing")),
+        ("a ping first", stream(slice::from_ref(&ping)), |end| *end == ServedEnd::Unexpected("MsgPing")),
         ("the server's hello", stream(&[server_hello()]), |end| {
             *end == ServedEnd::Unexpected("MsgServerHello")
         }),
@@ -123,8 +128,7 @@ fn cut(mut bytes: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn bad_clients_are_dropped_for_a_reason_that_is_told_and_good_ones_hear_everything() {
-    let config =
-        serve::Config { handshake_timeout: Duration::from_millis(3_000), ..serve::Config::default() };
+    let config = serve::Config { handshake_timeout: Duration::from_secs(3), ..serve::Config::default() };
     let server = OurServer::with(&contents(100, "some"), config);
     let good = GoClient::start(server.addr(), &["--once"]);
     good.in_sync();

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use networkdb_core::{
     syncproto::{Message, SyncStatus},
-    wire::gob::Fault,
+    wire::gob::{self, Fault},
 };
 use networkdb_host::sync::{ServedEnd, SyncEnd, follow, serve};
 use networkdb_tests::sync::{
@@ -32,16 +32,15 @@ fn message(of: &str, fields: Value) -> Value {
 }
 
 fn server_hello() -> Value {
-    let fields = json!({ "Version": "v9", "SyncerType": "felix", "SupportsNodeResourceUpdates": true, "ServerConnID": "7" });
+    let fields = json!({ "Version": "v9", "SyncerType": "felix", "SupportsNodeResourceUpdates": true });
     message("MsgServerHello", fields)
 }
 
 fn kvs(updates: &[Update]) -> Value {
     let kv = |update: &Update| {
-        json!({
-            "Key": update.key, "Value": STANDARD.encode(update.value.as_deref().unwrap()), "UpdateType": update.update_type,
-            "Revision": { "go_type": "string", "value": update.revision },
-        })
+        let value = STANDARD.encode(update.value.as_deref().unwrap());
+        let revision = json!({ "go_type": "string", "value": update.revision });
+        json!({ "Key": update.key, "Value": value, "Revision": revision, "UpdateType": update.update_type })
     };
     message("MsgKVs", json!({ "KVs": updates.iter().map(kv).collect::<Vec<_>>() }))
 }
@@ -116,8 +115,10 @@ fn an_unknown_message_ends_the_connection_with_its_reason_and_what_came_before_s
     let from = wire.addr();
     wire.send(&encode("unknown-message", &[client_hello("stranger")]));
     wire.is_ended();
-    let unknown = |reason: &ServedEnd| matches!(reason, ServedEnd::Malformed(error) if error.fault == Fault::UnknownName);
-    server.ends_one("the unknown message", |whose, reason| whose == from && unknown(reason));
+    let unknown = |error: &gob::Error| error.fault == Fault::UnknownName;
+    server.ends_one("the unknown message", |whose, reason| {
+        whose == from && matches!(reason, ServedEnd::Malformed(error) if unknown(error))
+    });
 }
 
 fn client_hello(hostname: &str) -> Value {

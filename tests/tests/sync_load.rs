@@ -30,7 +30,8 @@ const BLOCKED: usize = 10;
 const DROPPED: usize = 30;
 /// What may be kept for a client that does not read.
 const MAX_BEHIND: u64 = 16 << 20;
-/// What the server may take, all clients and what is kept for the slow ones included. Half of it are the updates this test keeps.
+/// What all of it may take, the updates included that this test keeps. A copy for each of the slow ones of what they
+/// have not read would be a gigabyte.
 const MAX_MEMORY: u64 = 192 << 20;
 /// All are delayed by no more than this, on however busy a machine.
 const MAX_DELAY: Duration = Duration::from_secs(20);

@@ -190,7 +190,7 @@ pub fn encode(variant: &str, messages: &[Value]) -> Vec<u8> {
     command.arg("encode").args(["--variant", variant]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("the peer can be started");
     let mut stdin = child.stdin.take().expect("piped");
-    let lines: String = messages.iter().map(|message| format!("{message}\n")).collect();
+    let lines = messages.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     // In a thread of its own: the output may fill its pipe before the input is read.
     let writing = thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let output = child.wait_with_output().expect("it ends");

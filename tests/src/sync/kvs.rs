@@ -41,6 +41,7 @@ impl Update {
     }
 
     /// The same at this revision.
+    #[must_use]
     pub fn revision(self, revision: impl Into<String>) -> Self {
         Self { revision: revision.into(), ..self }
     }
@@ -84,7 +85,9 @@ impl Kvs {
     /// What these updates come to.
     pub fn of<'a>(updates: impl IntoIterator<Item = &'a Update>) -> Self {
         let mut kvs = Self::default();
-        updates.into_iter().for_each(|update| kvs.apply(update));
+        for update in updates {
+            kvs.apply(update);
+        }
         kvs
     }
 
@@ -101,6 +104,7 @@ impl Kvs {
     }
 
     /// The same for peers of 3.2.5, who do not know of a v3 resource's version.
+    #[must_use]
     pub fn without_v3_versions(mut self) -> Self {
         self.0.values_mut().for_each(|held| held.v3_version.clear());
         self
