@@ -1,30 +1,35 @@
-//! Measures networkdb beside Docker's NetworkDB: the same work, in one run on one machine, in one table.
+//! Measures networkdb beside the systems it stands in for: the same work, in one run on one machine, in a table for each.
 
 mod conditions;
 mod figures;
+mod memory;
 mod node;
 mod programs;
 mod runs;
+mod server;
 mod table;
 mod usage;
 mod work;
+mod workload;
 
 use std::{error::Error, process::ExitCode};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use programs::{Kind, Programs};
+use programs::{Family, Kind, Programs};
 use runs::Runs;
 use work::Work;
 
 /// What stops a measurement.
 type Failure = Box<dyn Error>;
 
-/// Measure networkdb beside Docker's NetworkDB.
+/// Measure networkdb beside Docker's NetworkDB and beside Typha.
 ///
 /// The Go peers are taken from the folder in `NETWORKDB_PEERS`, else built; `networkdb` is built as it stands.
 #[derive(Debug, Parser)]
 struct Args {
+    #[command(subcommand)]
+    own: Option<Own>,
     /// Measure this alone; may be given several times
     #[arg(long, value_enum, value_name = "NAME")]
     only: Vec<Work>,
@@ -36,8 +41,21 @@ struct Args {
     runs: u32,
 }
 
+/// What this program starts itself for.
+#[derive(Debug, Subcommand)]
+enum Own {
+    /// A server of the sync protocol
+    #[command(hide = true)]
+    SyncServer(server::Args),
+}
+
 fn main() -> ExitCode {
-    match run(&Args::parse()) {
+    let args = Args::parse();
+    let result = match &args.own {
+        Some(Own::SyncServer(args)) => server::run(args),
+        None => run(&args),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -47,14 +65,19 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    let programs = Programs::prepare()?;
     let works = if args.only.is_empty() { Work::all() } else { args.only.clone() };
+    let mut families = Family::ALL.to_vec();
+    families.retain(|family| works.iter().any(|work| work.family() == *family));
+    let programs = Programs::prepare(&families)?;
     let kinds = if args.without_go { &Kind::ALL[2..] } else { &Kind::ALL[..] };
-    let runs = Runs { programs: &programs, kinds, count: args.runs };
-    let mut rows = Vec::new();
-    for work in works {
-        rows.extend(work.measure(&runs)?);
+    for family in &families {
+        let runs = Runs { programs: &programs, family: *family, kinds, count: args.runs };
+        let mut rows = Vec::new();
+        for work in works.iter().filter(|work| work.family() == *family) {
+            rows.extend(work.measure(&runs)?);
+        }
+        table::print(*family, &rows);
+        conditions::print(&programs, *family, args.runs)?;
     }
-    table::print(&rows);
-    conditions::print(&programs, args.runs)
+    conditions::print_machine()
 }

@@ -53,17 +53,31 @@ impl Node {
     pub(crate) fn start(programs: &Programs, kind: Kind, name: &str) -> Result<Self, Failure> {
         let addr = free_addr()?;
         let mut command = Command::new(programs.path(kind));
-        let mut process = match kind {
+        let process = match kind {
             Kind::Ours => start_agent(&mut command, name, addr),
-            Kind::Go28 | Kind::Go2 => start_peer(&mut command, name, addr),
+            Kind::Older | Kind::Newer => start_peer(&mut command, name, addr),
         }?;
-        let (requests, lines) = connect(&mut process, kind).map_err(|error| process.explain(error))?;
+        let mut node = Self::of(process, addr, kind == Kind::Ours)?;
+        node.ask("members", json!({}))?;
+        Ok(node)
+    }
+
+    /// Starts a program that takes requests on its standard input. It is to listen on a free port of loopback, or as
+    /// a client to connect to `addr`; `command` makes it so.
+    pub(crate) fn speaking(
+        addr: Option<SocketAddr>,
+        command: impl FnOnce(SocketAddr) -> Command,
+    ) -> Result<Self, Failure> {
+        let addr = addr.map_or_else(free_addr, Ok)?;
+        Self::of(Process::spawn(&mut command(addr), tempfile::tempdir()?)?, addr, false)
+    }
+
+    fn of(mut process: Process, addr: SocketAddr, is_agent: bool) -> Result<Self, Failure> {
+        let (requests, lines) = connect(&mut process, is_agent).map_err(|error| process.explain(error))?;
         let (to_replies, replies) = mpsc::channel();
         let (to_events, events) = mpsc::channel();
         thread::spawn(move || sort(lines, &to_replies, &to_events));
-        let mut node = Self { addr, process, requests, replies, early: HashMap::new(), events, last: 0 };
-        node.ask("members", json!({}))?;
-        Ok(node)
+        Ok(Self { addr, process, requests, replies, early: HashMap::new(), events, last: 0 })
     }
 
     /// Asks and waits for the answer, which must be good.
@@ -208,8 +222,8 @@ fn start_peer(command: &mut Command, name: &str, addr: SocketAddr) -> Result<Pro
 
 type Lines = Box<dyn Read + Send>;
 
-fn connect(process: &mut Process, kind: Kind) -> Result<(Box<dyn Write>, Lines), Failure> {
-    if kind == Kind::Ours {
+fn connect(process: &mut Process, is_agent: bool) -> Result<(Box<dyn Write>, Lines), Failure> {
+    if is_agent {
         let stream = wait_for("control socket", || {
             if let Some(status) = process.child.try_wait()? {
                 return Err(format!("the agent has ended: {status}").into());

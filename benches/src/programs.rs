@@ -8,23 +8,39 @@ use std::{
 
 use crate::Failure;
 
-/// Which implementation of NetworkDB.
+/// What is implemented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// Docker's NetworkDB.
+    NetworkDb,
+    /// Typha's sync protocol.
+    Sync,
+}
+
+/// Which implementation: two generations in Go, and ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Go28,
-    Go2,
+    Older,
+    Newer,
     Ours,
+}
+
+impl Family {
+    /// In the order of their tables.
+    pub(crate) const ALL: [Self; 2] = [Self::NetworkDb, Self::Sync];
 }
 
 impl Kind {
     /// In the order of the table's columns.
-    pub(crate) const ALL: [Self; 3] = [Self::Go28, Self::Go2, Self::Ours];
+    pub(crate) const ALL: [Self; 3] = [Self::Older, Self::Newer, Self::Ours];
 
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Go28 => "Go 28.5.2",
-            Self::Go2 => "Go moby v2",
-            Self::Ours => "ours",
+    pub(crate) fn title(self, family: Family) -> &'static str {
+        match (family, self) {
+            (Family::NetworkDb, Self::Older) => "Go 28.5.2",
+            (Family::NetworkDb, Self::Newer) => "Go moby v2",
+            (Family::Sync, Self::Older) => "Go 3.2.5",
+            (Family::Sync, Self::Newer) => "Go today",
+            (_, Self::Ours) => "ours",
         }
     }
 }
@@ -34,38 +50,53 @@ impl Kind {
 pub(crate) struct Programs {
     peers: PathBuf,
     ours: PathBuf,
+    /// This one, which is also our server of the sync protocol.
+    own: PathBuf,
 }
 
 impl Programs {
-    /// Builds what is not there yet.
-    pub(crate) fn prepare() -> Result<Self, Failure> {
+    /// Builds what these need and is not there yet.
+    pub(crate) fn prepare(families: &[Family]) -> Result<Self, Failure> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace is missing")?;
-        let folder = env::current_exe()?.parent().ok_or("this program lies nowhere")?.to_owned();
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let own = env::current_exe()?;
+        let folder = own.parent().ok_or("this program lies nowhere")?;
         let target = folder.parent().ok_or("the target folder is missing")?;
-        let build = ["build", "--quiet", "--release", "--package", "networkdb-cli", "--target-dir"];
-        eprintln!("building networkdb, and the Go peers unless NETWORKDB_PEERS is set");
-        finish(Command::new(cargo).args(build).arg(target).current_dir(workspace))?;
         let ours = target.join("release").join("networkdb");
+        if families.contains(&Family::NetworkDb) {
+            build_ours(workspace, target)?;
+        }
         let peers = match env::var_os("NETWORKDB_PEERS") {
             Some(given) => given.into(),
             None => build_peers(workspace, folder.join("peers"))?,
         };
-        let programs = Self { peers, ours };
-        programs.check()?;
+        let programs = Self { peers, ours, own };
+        programs.check(families)?;
         Ok(programs)
     }
 
     pub(crate) fn path(&self, kind: Kind) -> PathBuf {
         match kind {
-            Kind::Go28 => self.peers.join("networkdb28"),
-            Kind::Go2 => self.peers.join("networkdb2"),
+            Kind::Older => self.peers.join("networkdb28"),
+            Kind::Newer => self.peers.join("networkdb2"),
             Kind::Ours => self.ours.clone(),
         }
     }
 
-    fn check(&self) -> Result<(), Failure> {
-        let missing = Kind::ALL.map(|kind| self.path(kind)).into_iter().find(|path| !path.is_file());
+    /// The Go peer that speaks the sync protocol in both generations.
+    pub(crate) fn gob(&self) -> PathBuf {
+        self.peers.join("gob")
+    }
+
+    pub(crate) fn own(&self) -> &Path {
+        &self.own
+    }
+
+    fn check(&self, families: &[Family]) -> Result<(), Failure> {
+        let needed = families.iter().flat_map(|family| match family {
+            Family::NetworkDb => Kind::ALL.map(|kind| self.path(kind)).to_vec(),
+            Family::Sync => vec![self.gob()],
+        });
+        let missing = needed.into_iter().find(|path| !path.is_file());
         missing.map_or(Ok(()), |path| Err(format!("{} is missing", path.display()).into()))
     }
 
@@ -78,7 +109,16 @@ impl Programs {
     }
 }
 
+fn build_ours(workspace: &Path, target: &Path) -> Result<(), Failure> {
+    eprintln!("building networkdb");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let build = ["build", "--quiet", "--release", "--package", "networkdb-cli", "--target-dir"];
+    finish(Command::new(cargo).args(build).arg(target).current_dir(workspace))?;
+    Ok(())
+}
+
 fn build_peers(workspace: &Path, into: PathBuf) -> Result<PathBuf, Failure> {
+    eprintln!("building the Go peers, since NETWORKDB_PEERS is not set");
     finish(Command::new(workspace.join("tests/peers/build")).arg(&into))?;
     Ok(into)
 }

@@ -6,13 +6,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     Failure,
-    programs::{Kind, Programs},
+    programs::{Family, Kind, Programs},
 };
 
 /// How measurements are repeated.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Runs<'a> {
     pub(crate) programs: &'a Programs,
+    pub(crate) family: Family,
     pub(crate) kinds: &'a [Kind],
     pub(crate) count: u32,
 }
@@ -29,9 +30,10 @@ impl Runs<'_> {
         for _ in 0..self.count {
             let columns = Kind::ALL.into_iter().zip(&mut measured);
             for (kind, column) in columns.filter(|(kind, _)| self.kinds.contains(kind)) {
-                progress.set_message(format!("{name}: {}", kind.title()));
+                let who = kind.title(self.family);
+                progress.set_message(format!("{name}: {who}"));
                 let figure = measure(self.programs, kind);
-                column.push(figure.map_err(|error| format!("{name}, {}: {error}", kind.title()))?);
+                column.push(figure.map_err(|error| format!("{name}, {who}: {error}"))?);
                 progress.inc(1);
             }
         }

@@ -25,7 +25,7 @@ pub(super) fn measure(runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
     let event = event(&value);
     let measured = runs.each("codec", |programs, kind| match kind {
         Kind::Ours => ours(&event),
-        Kind::Go28 | Kind::Go2 => theirs(programs, kind, &event),
+        Kind::Older | Kind::Newer => theirs(programs, kind, &event),
     })?;
     Ok(vec![
         Row::new("encode one table event", "ns", &measured, |codec| codec.encode),

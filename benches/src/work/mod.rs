@@ -6,11 +6,16 @@ mod flood;
 mod idle;
 mod late_join;
 mod spread;
-mod sync;
+pub(crate) mod sync;
 
 use clap::ValueEnum;
 
-use crate::{Failure, programs::Programs, runs::Runs, table::Row};
+use crate::{
+    Failure,
+    programs::{Family, Programs},
+    runs::Runs,
+    table::Row,
+};
 
 /// Rows written at one go.
 pub(crate) const FLOODS: [u32; 2] = [10_000, 50_000];
@@ -38,15 +43,22 @@ pub(crate) enum Work {
     Idle,
     /// One table event is encoded and decoded
     Codec,
-    /// Keys and values of the sync protocol are encoded and decoded
-    Sync,
     /// The program without symbols
     Size,
+    /// A server of the sync protocol and its clients; the encoding and decoding of what they exchange
+    Sync,
 }
 
 impl Work {
     pub(crate) fn all() -> Vec<Self> {
         Self::value_variants().to_vec()
+    }
+
+    pub(crate) fn family(self) -> Family {
+        match self {
+            Self::Sync => Family::Sync,
+            _ => Family::NetworkDb,
+        }
     }
 
     pub(crate) fn measure(self, runs: &Runs<'_>) -> Result<Vec<Row>, Failure> {
@@ -57,8 +69,8 @@ impl Work {
             Self::Mixed => flood::mixed(runs),
             Self::Idle => idle::measure(runs),
             Self::Codec => codec::measure(runs),
-            Self::Sync => sync::measure(runs),
             Self::Size => size(runs),
+            Self::Sync => sync::measure(runs),
         }
     }
 }

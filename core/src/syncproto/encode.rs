@@ -13,6 +13,8 @@ use crate::wire::gob::{
 
 /// The end of a `MsgKVs` and of the `Envelope` around it.
 const END: [u8; 2] = [0, 0];
+/// The most bytes that stand before the elements of a `MsgKVs`.
+const MAX_HEAD: usize = 96;
 
 /// What every stream of ours opens with, also after a [`Message::DecoderRestart`].
 pub fn definitions() -> &'static [u8] {
@@ -77,10 +79,13 @@ fn kvs(out: &mut Vec<u8>, updates: &Kvs<'_>) {
     if updates.is_empty() {
         return envelope(out, "MsgKVs", id::KVS, |_| ());
     }
-    let mut elements = Vec::new();
-    updates.iter().for_each(|update| element(&mut elements, &update));
-    kvs_start(out, updates.len(), elements.len());
-    out.extend_from_slice(&elements);
+    // How long the head is shows when the elements are there; they are moved up to it, which costs less than a copy.
+    let start = out.len();
+    out.resize(start + MAX_HEAD, 0);
+    updates.iter().for_each(|update| element(out, &update));
+    let mut head = Vec::with_capacity(MAX_HEAD);
+    kvs_start(&mut head, updates.len(), out.len() - start - MAX_HEAD);
+    out.splice(start..start + MAX_HEAD, head);
     out.extend_from_slice(kvs_end());
 }
 
