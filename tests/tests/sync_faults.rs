@@ -211,7 +211,7 @@ fn silence_ends_a_connection_for_either_client() {
 
 #[test]
 fn who_neither_acknowledges_nor_reads_is_dropped_by_our_server_in_time() {
-    let timeout = millis(2_000);
+    let timeout = Duration::from_secs(3);
     let config = serve::Config {
         ping_interval: millis(200),
         pong_timeout: timeout,
@@ -221,11 +221,14 @@ fn who_neither_acknowledges_nor_reads_is_dropped_by_our_server_in_time() {
     // More than the buffers of a connection hold.
     let large = |n| Update::new(format!("/calico/v1/config/{n}"), "0123456789".repeat(50_000));
     let server = OurServer::with(&(0..40).map(large).collect::<Vec<_>>(), config);
+    // When it is in sync everything is published, so that the others are sent all of it as a snapshot.
+    let good = OurClient::start(client_config(server.addr()));
+    good.in_sync();
     let _snappy = GoClient::start(server.addr(), &["--never-read", "1"]);
     let _plain = GoClient::start(server.addr(), &["--never-read", "1", "--snappy=false"]);
     server.ends_one("no acknowledgement", |_, reason| *reason == ServedEnd::AckTimeout);
     server.ends_one("nothing is read", |_, reason| *reason == ServedEnd::WriteTimeout);
-    let good = OurClient::start(client_config(server.addr()));
-    good.in_sync();
-    assert_eq!(good.state().0, 40);
+    server.publish(FELIX, &[Update::new(LAST, "v")]);
+    good.sees(LAST);
+    assert_eq!(good.state().0, 41);
 }
