@@ -109,8 +109,14 @@ fn a_thousand_clients_hear_everything_without_delay_though_a_tenth_never_reads()
     allow_many_sockets();
     // They are to be dropped for what is kept for them, and not for their silence.
     let (pong_timeout, write_timeout) = (Duration::from_secs(3_600), Duration::from_secs(3_600));
-    let max_behind_bytes = MAX_BEHIND;
-    let config = serve::Config { max_behind_bytes, pong_timeout, write_timeout, ..serve::Config::default() };
+    let config = serve::Config {
+        max_behind_bytes: MAX_BEHIND,
+        pong_timeout,
+        write_timeout,
+        // Readers count: an older snapshot would be followed by more than the changes.
+        snapshot_reuse: Duration::ZERO,
+        ..serve::Config::default()
+    };
     let server = OurServer::with(&(0..KEYS).map(|number| update(number, 0)).collect::<Vec<_>>(), config);
     let before = memory();
     let start = |count: usize, flags: &[&str]| {
