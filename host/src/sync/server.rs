@@ -252,7 +252,9 @@ fn start_shard(
     let seed = seed()?;
     let host = Host::start_by::<io::Error>(clock, ports, |now| {
         let mut server = Server::new(config.clone(), seed);
-        publishers.iter().for_each(|publisher| publisher.introduce(&mut server, now));
+        for publisher in publishers {
+            publisher.introduce(&mut server, now);
+        }
         Ok(server)
     });
     Ok(host?)
