@@ -2,6 +2,8 @@
 //!
 //! Source: `tests/peers/gob/workload.go`.
 
+use std::fmt::Write as _;
+
 use networkdb_core::syncproto::{Revision, SerializedUpdate, UpdateType};
 
 /// Bytes of a value with which an update takes 804 bytes of a stream.
@@ -83,7 +85,8 @@ fn endpoint(i: u32, round: u32) -> String {
     let mut number = 0;
     while text.len() < BIG - 120 {
         let label = hash.wrapping_mul(number + 3);
-        text.push_str(&format!(",\"example.com/label-{number}\":\"value-{label:08x}\""));
+        // Writing into a text cannot fail.
+        let _ = write!(text, ",\"example.com/label-{number}\":\"value-{label:08x}\"");
         number += 1;
     }
     text.push_str(",\"projectcalico.org/orchestrator\":\"k8s\",\"tier\":\"");

@@ -128,6 +128,7 @@ fn streams(updates: &[SerializedUpdate<'_>]) -> (Vec<u8>, Vec<u8>) {
     (plain, compressed)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all that is measured is called alike")]
 fn encode_all(updates: &[SerializedUpdate<'_>], message: &mut Vec<u8>) -> Result<(), Failure> {
     for part in updates.chunks(PLAIN) {
         message.clear();
@@ -137,6 +138,7 @@ fn encode_all(updates: &[SerializedUpdate<'_>], message: &mut Vec<u8>) -> Result
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all that is measured is called alike")]
 fn encode_compressed(
     updates: &[SerializedUpdate<'_>],
     message: &mut Vec<u8>,
