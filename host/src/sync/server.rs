@@ -124,7 +124,7 @@ impl SyncServer {
             .map(|ports| start_shard(clock, ports.secured(config.tls.clone()), &config.server, &publishers))
             .collect::<Result<_, _>>()?;
         let events = broadcast::Sender::new(BACKLOG);
-        let tasks = start_tasks(&shards, &publishers, &events, config.tick);
+        let tasks = start_tasks(&shards, &publishers, &events, config.tick)?;
         Ok(Self {
             addr,
             acceptor: Some(acceptor),
@@ -265,16 +265,16 @@ fn start_tasks(
     publishers: &[Publisher],
     events: &broadcast::Sender<SyncServerEvent>,
     tick: Duration,
-) -> JoinSet<()> {
+) -> io::Result<JoinSet<()>> {
     let servers: Vec<_> = shards.iter().map(|host| Arc::clone(host.shared())).collect();
-    let mut tasks = JoinSet::new();
     for publisher in publishers {
-        tasks.spawn(publisher.clone().run(servers.clone(), tick));
+        publisher.start(servers.clone(), tick)?;
     }
+    let mut tasks = JoinSet::new();
     for (shard, server) in servers.into_iter().enumerate() {
         tasks.spawn(dispatch(shard, server, events.clone()));
     }
-    tasks
+    Ok(tasks)
 }
 
 /// Hands the events of a shard out until it stops.

@@ -19,7 +19,12 @@ pub fn uint_len(value: u64) -> usize {
 
 /// A signed integer: the sign in the lowest bit, negatives complemented.
 pub fn int(out: &mut Vec<u8>, value: i64) {
-    uint(out, ((value << 1) ^ (value >> 63)) as u64);
+    uint(out, zigzag(value));
+}
+
+/// The unsigned integer that stands for a signed one.
+pub fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// A double: its bytes reversed, so that short decimals are short.
@@ -31,6 +36,11 @@ pub fn float(out: &mut Vec<u8>, value: f64) {
 pub fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     uint(out, value.len() as u64);
     out.extend_from_slice(value);
+}
+
+/// How many bytes [`bytes`] takes for `len` of them.
+pub fn bytes_len(len: usize) -> usize {
+    uint_len(len as u64) + len
 }
 
 /// Writes a struct: the fields that are not zero, each led by its distance from the one before.
