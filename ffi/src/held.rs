@@ -53,8 +53,8 @@ impl Held {
         let mut accepted = self.accepted;
         let mut taken = Vec::with_capacity(inputs.len());
         for input in inputs {
-            self.check_stream(input, &mut accepted)?;
             taken.extend(read(input, arena)?);
+            self.check_stream(input, &mut accepted)?;
         }
         self.accepted = accepted;
         for input in inputs {

@@ -1,0 +1,120 @@
+/*
+ * A sync client in a loop of its own on epoll: prints the server's keys and values until it is in sync.
+ *
+ *   follow 10.0.0.1 5473      Build: cc follow.c $(pkg-config --cflags --libs networkdb)
+ */
+#define _POSIX_C_SOURCE 200112L
+#include <networkdb.h>
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static uint8_t arena[65536];
+static ndb_input inputs[256]; /* for the next step */
+static size_t input_count;
+static int poller, connection = -1;
+
+static void tell(uint16_t kind, const ndb_output *about, uint64_t len) {
+    ndb_input input = {0};
+    input.kind = kind;
+    input.stream = about->stream;
+    input.len = len;
+    input.addr = about->addr;
+    if (input_count < sizeof inputs / sizeof *inputs) inputs[input_count++] = input;
+}
+
+static void dial(const ndb_output *output) {
+    struct epoll_event ready = {0};
+    struct sockaddr_in to = {0};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(output->addr.port);
+    memcpy(&to.sin_addr, output->addr.ip, 4);
+    ready.events = EPOLLIN;
+    ready.data.u64 = output->stream;
+    connection = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(connection, (struct sockaddr *)&to, sizeof to) == 0) {
+        tell(NDB_INPUT_OPENED, output, 0);
+        epoll_ctl(poller, EPOLL_CTL_ADD, connection, &ready);
+    } else {
+        tell(NDB_INPUT_FAILED, output, 0);
+    }
+}
+
+/* Carries one output out. For brevity, dials and writes block; a server would not. */
+static void carry(const ndb_output *output) {
+    struct epoll_event ready = {0};
+    ready.data.u64 = output->stream;
+    if (output->kind == NDB_OUTPUT_OPEN) {
+        dial(output);
+    } else if (output->kind == NDB_OUTPUT_WRITE) {
+        ssize_t sent = send(connection, output->data, output->len, MSG_NOSIGNAL);
+        tell(sent < 0 ? NDB_INPUT_FAILED : NDB_INPUT_SENT, output, sent < 0 ? 0 : (uint64_t)sent);
+    } else if (output->kind == NDB_OUTPUT_READING) {
+        ready.events = output->code ? EPOLLIN : 0;
+        epoll_ctl(poller, EPOLL_CTL_MOD, connection, &ready);
+    } else if (output->kind == NDB_OUTPUT_CLOSE && output->code) {
+        close(connection);
+        tell(NDB_INPUT_GONE, output, 0);
+    }
+}
+
+/* Prints what has been told; whether all is there. */
+static int print(ndb_node node) {
+    ndb_event *event;
+    int done = 0;
+    while (ndb_next_event(node, &event) == NDB_OK) {
+        if (event->kind == NDB_EVENT_UPDATE) {
+            printf("%.*s = %.*s\n", (int)event->key.len, (const char *)event->key.data, (int)event->value.len,
+                   (const char *)event->value.data);
+        }
+        done |= event->kind == NDB_EVENT_STATUS && event->number == 2;
+        ndb_event_free(event);
+    }
+    return done;
+}
+
+static uint64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int main(int count, char **args) {
+    char text[256];
+    ndb_node node;
+    ndb_options options = {0};
+    struct epoll_event ready = {0};
+    const ndb_output *outputs;
+    size_t output_count, i;
+    uint64_t deadline, time, len = 0;
+    if (count < 3) return 2;
+    snprintf(text, sizeof text, "hostname = 'c'\nendpoints = ['%s:%s']", args[1], args[2]);
+    options.size = sizeof options;
+    options.kind = NDB_KIND_SYNC_CLIENT;
+    options.config.data = (const uint8_t *)text;
+    options.config.len = strlen(text);
+    options.now_ns = now();
+    poller = epoll_create1(0);
+    if (ndb_create(&options, &node, NULL) != NDB_OK) return 1;
+    do {
+        size_t taken = input_count;
+        input_count = 0;
+        if (ndb_step(node, now(), inputs, taken, arena, len, &outputs, &output_count, &deadline) != NDB_OK) return 1;
+        for (len = 0, i = 0; i < output_count; i++) carry(&outputs[i]);
+        if (input_count > 0) continue;
+        time = now();
+        if (epoll_wait(poller, &ready, 1, deadline > time ? (int)((deadline - time) / 1000000 + 1) : 0) == 1) {
+            ssize_t got = recv(connection, arena, sizeof arena, 0);
+            ndb_output from = {0};
+            from.stream = ready.data.u64;
+            tell(got > 0 ? NDB_INPUT_RECEIVED : NDB_INPUT_FINISHED, &from, got > 0 ? (len = (uint64_t)got) : 0);
+        }
+    } while (!print(node));
+    return ndb_free(node) == NDB_OK ? 0 : 1;
+}
