@@ -21,43 +21,26 @@ static size_t input_count;
 static int poller, connection = -1;
 
 static void tell(uint16_t kind, const ndb_output *about, uint64_t len) {
-    ndb_input input = {0};
-    input.kind = kind;
-    input.stream = about->stream;
-    input.len = len;
-    input.addr = about->addr;
+    ndb_input input = {.kind = kind, .stream = about->stream, .len = len, .addr = about->addr};
     if (input_count < sizeof inputs / sizeof *inputs) inputs[input_count++] = input;
 }
 
 static void dial(const ndb_output *output) {
-    struct epoll_event ready = {0};
-    struct sockaddr_in to = {0};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(output->addr.port);
+    struct epoll_event ready = {.events = EPOLLIN, .data = {.u64 = output->stream}};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(output->addr.port)};
     memcpy(&to.sin_addr, output->addr.ip, 4);
-    ready.events = EPOLLIN;
-    ready.data.u64 = output->stream;
     connection = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(connection, (struct sockaddr *)&to, sizeof to) == 0) {
-        tell(NDB_INPUT_OPENED, output, 0);
-        epoll_ctl(poller, EPOLL_CTL_ADD, connection, &ready);
-    } else {
-        tell(NDB_INPUT_FAILED, output, 0);
-    }
+    epoll_ctl(poller, EPOLL_CTL_ADD, connection, &ready);
+    tell(connect(connection, (struct sockaddr *)&to, sizeof to) == 0 ? NDB_INPUT_OPENED : NDB_INPUT_FAILED, output, 0);
 }
 
-/* Carries one output out. For brevity, dials and writes block; a server would not. */
+/* Carries one output out. For brevity dials and writes block, and reading is never stopped: a server would not. */
 static void carry(const ndb_output *output) {
-    struct epoll_event ready = {0};
-    ready.data.u64 = output->stream;
     if (output->kind == NDB_OUTPUT_OPEN) {
         dial(output);
     } else if (output->kind == NDB_OUTPUT_WRITE) {
         ssize_t sent = send(connection, output->data, output->len, MSG_NOSIGNAL);
         tell(sent < 0 ? NDB_INPUT_FAILED : NDB_INPUT_SENT, output, sent < 0 ? 0 : (uint64_t)sent);
-    } else if (output->kind == NDB_OUTPUT_READING) {
-        ready.events = output->code ? EPOLLIN : 0;
-        epoll_ctl(poller, EPOLL_CTL_MOD, connection, &ready);
     } else if (output->kind == NDB_OUTPUT_CLOSE && output->code) {
         close(connection);
         tell(NDB_INPUT_GONE, output, 0);
@@ -69,9 +52,9 @@ static int print(ndb_node node) {
     ndb_event *event;
     int done = 0;
     while (ndb_next_event(node, &event) == NDB_OK) {
+        const ndb_slice key = event->key, value = event->value;
         if (event->kind == NDB_EVENT_UPDATE) {
-            printf("%.*s = %.*s\n", (int)event->key.len, (const char *)event->key.data, (int)event->value.len,
-                   (const char *)event->value.data);
+            printf("%.*s = %.*s\n", (int)key.len, (const char *)key.data, (int)value.len, (const char *)value.data);
         }
         done |= event->kind == NDB_EVENT_STATUS && event->number == 2;
         ndb_event_free(event);
@@ -80,7 +63,7 @@ static int print(ndb_node node) {
 }
 
 static uint64_t now(void) {
-    struct timespec t;
+    struct timespec t = {0};
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
@@ -88,18 +71,14 @@ static uint64_t now(void) {
 int main(int count, char **args) {
     char text[256];
     ndb_node node;
-    ndb_options options = {0};
+    ndb_options options = {.size = sizeof options, .kind = NDB_KIND_SYNC_CLIENT, .now_ns = now()};
     struct epoll_event ready = {0};
     const ndb_output *outputs;
     size_t output_count, i;
     uint64_t deadline, time, len = 0;
     if (count < 3) return 2;
     snprintf(text, sizeof text, "hostname = 'c'\nendpoints = ['%s:%s']", args[1], args[2]);
-    options.size = sizeof options;
-    options.kind = NDB_KIND_SYNC_CLIENT;
-    options.config.data = (const uint8_t *)text;
-    options.config.len = strlen(text);
-    options.now_ns = now();
+    options.config = (ndb_slice){(const uint8_t *)text, strlen(text)};
     poller = epoll_create1(0);
     if (ndb_create(&options, &node, NULL) != NDB_OK) return 1;
     do {
@@ -111,8 +90,7 @@ int main(int count, char **args) {
         time = now();
         if (epoll_wait(poller, &ready, 1, deadline > time ? (int)((deadline - time) / 1000000 + 1) : 0) == 1) {
             ssize_t got = recv(connection, arena, sizeof arena, 0);
-            ndb_output from = {0};
-            from.stream = ready.data.u64;
+            const ndb_output from = {.stream = ready.data.u64};
             tell(got > 0 ? NDB_INPUT_RECEIVED : NDB_INPUT_FINISHED, &from, got > 0 ? (len = (uint64_t)got) : 0);
         }
     } while (!print(node));

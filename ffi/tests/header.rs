@@ -101,3 +101,30 @@ fn c_and_cpp_take_the_header_and_the_library_works() {
         }
     }
 }
+
+#[test]
+fn what_is_installed_is_found_by_pkg_config() {
+    let place = tempfile::tempdir().unwrap();
+    let prefix = place.path().join("usr");
+    let installed = Command::new(folder().join("install"))
+        .arg(built::shared().parent().unwrap())
+        .arg(&prefix)
+        .output()
+        .unwrap();
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+    let script = r#"
+        set -e
+        cc -Wall -Werror "$1" -o "$2" $(pkg-config --cflags --libs networkdb)
+        LD_LIBRARY_PATH=$(pkg-config --variable=libdir networkdb) "$2"
+        test "$(pkg-config --modversion networkdb)" = "$3"
+    "#;
+    let output = Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(folder().join("tests/c/smoke.c"))
+        .arg(place.path().join("smoke"))
+        .arg(env!("CARGO_PKG_VERSION"))
+        .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
