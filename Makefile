@@ -22,10 +22,11 @@ test: setup-test lint wasm binary peers
 	CACHE=$(CACHE) fuzz/run 20
 	@echo "all tests passed"
 
-# The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host.
+# The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host. Named crate types: with a
+# Rust library among them, cargo does no link-time optimisation.
 install: setup
-	cargo build --release --locked --package networkdb-ffi --no-default-features --features "$(FEATURES)"
-	ffi/install $(CARGO_TARGET_DIR)/release $(PREFIX) $(DESTDIR)
+	cargo rustc --profile library --locked --package networkdb-ffi --lib --crate-type cdylib,staticlib --no-default-features --features "$(FEATURES)"
+	ffi/install $(CARGO_TARGET_DIR)/library $(PREFIX) $(DESTDIR)
 
 bench: setup-test peers
 	cargo build --release --locked --package networkdb-cli

@@ -1062,7 +1062,8 @@ ndb_status ndb_publish(ndb_node node,
                        size_t *taken);
 
 /*
- Takes the next event, which then belongs to the caller, who frees it with `ndb_event_free`. It may outlive the node.
+ Takes the next event, which then belongs to the caller, who frees it with `ndb_event_free`. It may outlive the node. To take events
+ may make room and so leave work: step again, or wait for `ndb_wake_fd`.
 
  Any thread; does not block. `NDB_EMPTY` if none waits: `*event` is NULL. `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`.
  */

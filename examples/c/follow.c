@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -47,19 +46,19 @@ static void carry(const ndb_output *output) {
     }
 }
 
-/* Prints what has been told; whether all is there. */
+/* Prints what has been told: 0 nothing, 1 something, 3 all there is. */
 static int print(ndb_node node) {
     ndb_event *event;
-    int done = 0;
+    int told = 0;
     while (ndb_next_event(node, &event) == NDB_OK) {
         const ndb_slice key = event->key, value = event->value;
         if (event->kind == NDB_EVENT_UPDATE) {
             printf("%.*s = %.*s\n", (int)key.len, (const char *)key.data, (int)value.len, (const char *)value.data);
         }
-        done |= event->kind == NDB_EVENT_STATUS && event->number == 2;
+        told |= event->kind == NDB_EVENT_STATUS && event->number == 2 ? 3 : 1;
         ndb_event_free(event);
     }
-    return done;
+    return told;
 }
 
 static uint64_t now(void) {
@@ -70,6 +69,7 @@ static uint64_t now(void) {
 
 int main(int count, char **args) {
     char text[256];
+    int told;
     ndb_node node;
     ndb_options options = {.size = sizeof options, .kind = NDB_KIND_SYNC_CLIENT, .now_ns = now()};
     struct epoll_event ready = {0};
@@ -81,18 +81,19 @@ int main(int count, char **args) {
     options.config = (ndb_slice){(const uint8_t *)text, strlen(text)};
     poller = epoll_create1(0);
     if (ndb_create(&options, &node, NULL) != NDB_OK) return 1;
-    do {
+    for (;;) {
         size_t taken = input_count;
         input_count = 0;
         if (ndb_step(node, now(), inputs, taken, arena, len, &outputs, &output_count, &deadline) != NDB_OK) return 1;
         for (len = 0, i = 0; i < output_count; i++) carry(&outputs[i]);
-        if (input_count > 0) continue;
+        told = print(node);
+        if (told == 3) return ndb_free(node) == NDB_OK ? 0 : 1;
+        if (told || input_count > 0) continue; /* to take events may make room, hence work */
         time = now();
         if (epoll_wait(poller, &ready, 1, deadline > time ? (int)((deadline - time) / 1000000 + 1) : 0) == 1) {
             ssize_t got = recv(connection, arena, sizeof arena, 0);
             const ndb_output from = {.stream = ready.data.u64};
             tell(got > 0 ? NDB_INPUT_RECEIVED : NDB_INPUT_FINISHED, &from, got > 0 ? (len = (uint64_t)got) : 0);
         }
-    } while (!print(node));
-    return ndb_free(node) == NDB_OK ? 0 : 1;
+    }
 }

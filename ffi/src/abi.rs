@@ -182,18 +182,16 @@ pub unsafe extern "C" fn ndb_pump(
 pub extern "C" fn ndb_run(node: ndb_node) -> Code {
     on(node, |entry| {
         #[cfg(feature = "hosted")]
-        match entry.node.run() {
+        let result = entry.node.run();
+        #[cfg(not(feature = "hosted"))]
+        let result = Err::<(), _>(Error::from(Code::Unsupported));
+        match &result {
             Ok(()) => entry.log(ndb_log_level::NDB_LOG_INFO, "the built-in host runs"),
-            Err(Error { code, text }) => {
-                entry.log(ndb_log_level::NDB_LOG_ERROR, &format!("the built-in host did not start: {text}"));
-                return Err(code);
+            Err(Error { text, .. }) => {
+                entry.log(ndb_log_level::NDB_LOG_ERROR, &format!("the built-in host does not run: {text}"));
             }
         }
-        if cfg!(feature = "hosted") {
-            Ok(())
-        } else {
-            Err(entry.node.next_event().err().unwrap_or(Code::Unsupported))
-        }
+        result.map_err(|error| error.code)
     })
 }
 
@@ -324,7 +322,8 @@ pub unsafe extern "C" fn ndb_publish(
     })
 }
 
-/// Takes the next event, which then belongs to the caller, who frees it with `ndb_event_free`. It may outlive the node.
+/// Takes the next event, which then belongs to the caller, who frees it with `ndb_event_free`. It may outlive the node. To take events
+/// may make room and so leave work: step again, or wait for `ndb_wake_fd`.
 ///
 /// Any thread; does not block. `NDB_EMPTY` if none waits: `*event` is NULL. `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`.
 #[unsafe(no_mangle)]

@@ -121,16 +121,18 @@ fn null_and_impossible_lengths_are_told() {
     assert_eq!(ndb_free(node), Code::Ok);
 }
 
+/// Options of a later header.
+#[repr(C)]
+struct Newer {
+    known: ndb_options,
+    unknown: u64,
+}
+
 #[test]
 fn structures_of_other_headers_are_understood_or_refused() {
     let older = ndb_options { size: std::mem::offset_of!(ndb_options, log), ..options(DATABASE, 1) };
     let (code, node) = create_with(&older);
     assert_eq!((code, ndb_free(node)), (Code::Ok, Code::Ok));
-    #[repr(C)]
-    struct Newer {
-        known: ndb_options,
-        unknown: u64,
-    }
     let mut newer =
         Newer { known: ndb_options { size: size_of::<Newer>(), ..options(DATABASE, 1) }, unknown: 0 };
     let mut node = 0;
