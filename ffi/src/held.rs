@@ -241,3 +241,54 @@ pub(crate) fn addr(addr: SocketAddr) -> ndb_addr {
     };
     ndb_addr { ip, scope, port: addr.port(), family, reserved: 0 }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn input(kind: kind, stream: u64, len: u64) -> ndb_input {
+        let addr = addr(SocketAddr::from(([10, 0, 0, 9], 9)));
+        ndb_input { kind: kind as u16, code: 0, reserved: 0, stream, user: 0, offset: 0, len, addr }
+    }
+
+    /// A stream that was accepted and has two pieces written to it.
+    fn written() -> (Held, Bytes) {
+        let mut held = Held::default();
+        held.inputs(&[input(kind::NDB_INPUT_ACCEPTED, 1, 0)], &[]).unwrap();
+        let bytes = Bytes::from(vec![7; 10]);
+        held.show(vec![Output::Write(StreamId(1), bytes.clone()), Output::Write(StreamId(1), bytes.clone())]);
+        (held, bytes)
+    }
+
+    #[test]
+    fn a_piece_is_kept_until_all_of_it_was_sent() {
+        let (mut held, _) = written();
+        let mut left = |len| {
+            held.inputs(&[input(kind::NDB_INPUT_SENT, 1, len)], &[]).unwrap();
+            held.show(Vec::new());
+            held.streams[&1].pieces.len()
+        };
+        assert_eq!([left(9), left(1), left(9), left(0), left(1), left(5)], [2, 1, 1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn only_gone_frees_what_was_not_sent() {
+        let (mut held, bytes) = written();
+        held.inputs(&[input(kind::NDB_INPUT_FAILED, 1, 0)], &[]).unwrap();
+        held.show(vec![Output::Close(StreamId(1), How::Abort)]);
+        assert_eq!(held.streams[&1].pieces.len(), 2);
+        held.inputs(&[input(kind::NDB_INPUT_GONE, 1, 0)], &[]).unwrap();
+        assert!(held.streams.is_empty() && bytes.is_unique());
+        held.show(vec![Output::Write(StreamId(1), bytes)]);
+        assert!(held.outputs.is_empty() && held.streams.is_empty(), "nothing more is kept or shown of it");
+    }
+
+    #[test]
+    fn an_address_comes_back_as_it_went() {
+        let scoped = SocketAddrV6::new(Ipv6Addr::LOCALHOST, 5, 0, 3);
+        for one in [SocketAddr::from(([1, 2, 3, 4], 5)), scoped.into()] {
+            assert_eq!(socket_addr(&addr(one)), Ok(one));
+        }
+    }
+}
