@@ -4,7 +4,7 @@
 //! A [`Node`] is created from a [`Kind`] and a configuration text (JSON or TOML), or from [`Settings`]. Its host gives it
 //! [`Node::step`] batches of inputs and carries out the outputs; its user gives commands ([`Node::command`] in JSON,
 //! [`Node::write`], [`Node::read`] and [`Node::publish`] for what is frequent) and takes [`Event`]s. With the feature
-//! `hosted`, [`Node::run`] puts the built-in tokio host in the place of the steps; all else stays the same.
+//! `hosted`, `Node::run` puts the built-in tokio host in the place of the steps; all else stays the same.
 //!
 //! | file | what |
 //! |---|---|
