@@ -6,7 +6,10 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export NETWORKDB_PEERS ?= $(CACHE)/peers
 export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 
-.PHONY: run test bench fuzz miri audit doc setup setup-test lint peers binary wasm
+PREFIX ?= /usr/local
+FEATURES ?= hosted
+
+.PHONY: run test install bench fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
@@ -18,6 +21,12 @@ test: setup-test lint wasm binary peers
 	cargo test --locked --manifest-path fuzz/Cargo.toml
 	CACHE=$(CACHE) fuzz/run 20
 	@echo "all tests passed"
+
+# The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host. Named crate types: with a
+# Rust library among them, cargo does no link-time optimisation.
+install: setup
+	cargo rustc --profile library --locked --package networkdb-ffi --lib --crate-type cdylib,staticlib --no-default-features --features "$(FEATURES)"
+	ffi/install $(CARGO_TARGET_DIR)/library $(PREFIX) $(DESTDIR)
 
 bench: setup-test peers
 	cargo build --release --locked --package networkdb-cli

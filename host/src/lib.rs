@@ -24,7 +24,7 @@ pub use driver::Host;
 pub use node::{Error, Node};
 pub use ports::Ports;
 pub use shared::{Clock, Shared};
-pub use start::{NodeConfig, StartError};
+pub use start::{NodeConfig, StartError, advertised};
 pub use tls::{Refusal, Tls, TlsError, TlsSettings};
 
 pub use networkdb_core::{

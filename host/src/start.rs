@@ -47,8 +47,9 @@ impl NodeConfig {
     }
 }
 
-/// `wanted` with what is left open filled in.
-fn advertised(wanted: SocketAddr, bound_port: u16) -> SocketAddr {
+/// `wanted` with what is left open filled in: an unspecified address by the one this machine sends from, port 0 by the
+/// port bound.
+pub fn advertised(wanted: SocketAddr, bound_port: u16) -> SocketAddr {
     let ip = if wanted.ip().is_unspecified() { own_address(wanted.is_ipv4()) } else { wanted.ip() };
     let port = if wanted.port() == 0 { bound_port } else { wanted.port() };
     SocketAddr::new(ip, port)

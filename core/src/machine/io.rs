@@ -3,11 +3,12 @@
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
+use serde::Serialize;
 
 /// Nanoseconds since an origin the host picked. Arithmetic saturates.
 ///
 /// A machine keeps the largest instant it has seen, so time never runs back inside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Instant(u64);
 
 impl Instant {

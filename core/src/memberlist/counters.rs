@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
+use serde::Serialize;
+
 /// Addresses that [`Undecryptable`] tells apart.
 pub const MAX_UNDECRYPTABLE: usize = 1024;
 
 /// Counts since the start; they only grow.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Packets received.
     pub packets_in: u64,
@@ -40,7 +42,7 @@ impl Counters {
 }
 
 /// Packets and streams that no key opens, by the address they came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Undecryptable {
     /// By address, at most [`MAX_UNDECRYPTABLE`] of them.
     pub by_peer: BTreeMap<IpAddr, u64>,
@@ -62,7 +64,7 @@ impl Undecryptable {
 }
 
 /// What is held at this moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Gauges {
     /// Members known, this node and those gone included; at most [`super::MAX_MEMBERS`].
     pub members: usize,

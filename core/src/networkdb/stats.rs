@@ -1,9 +1,11 @@
 //! Figures, as plain data.
 
+use serde::Serialize;
+
 use crate::memberlist;
 
 /// What happened so far. All only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Messages that could not be read.
     pub malformed: u64,
@@ -59,7 +61,7 @@ pub struct Counters {
 }
 
 /// How things are.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// What happened so far.
     pub counters: Counters,

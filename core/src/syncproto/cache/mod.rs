@@ -14,6 +14,8 @@ mod tests;
 
 use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc};
 
+use serde::Serialize;
+
 pub(crate) use body::Body;
 pub use crumb::Crumb;
 pub(crate) use layout::{Form, Layout, Place};
@@ -50,7 +52,7 @@ impl fmt::Display for TooLong {
 impl std::error::Error for TooLong {}
 
 /// What a cache has counted. Names are those of Typha's metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CacheStats {
     /// `typha_updates_total`: updates taken.
     pub updates_total: u64,

@@ -1,9 +1,11 @@
 //! What a client counts.
 
+use serde::Serialize;
+
 use crate::machine::Instant;
 
 /// Figures of a client.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Dials.
     pub tries: u64,
@@ -46,7 +48,7 @@ pub struct Stats {
 }
 
 /// When what happened first on a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Times {
     /// The dial.
     pub dialled: Option<Instant>,

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde::Serialize;
+
 /// Counters and gauges of a server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// Connections accepted, those refused at once included.
     pub connections_accepted: u64,
@@ -24,7 +26,7 @@ pub struct Stats {
 }
 
 /// Counters and gauges of one syncer type.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SyncerStats {
     /// Connections whose snapshot is sent.
     pub connections_streaming: usize,
@@ -63,7 +65,7 @@ pub struct SyncerStats {
 }
 
 /// How often something was measured, and the sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// How often.
     pub count: u64,

@@ -1,0 +1,260 @@
+//! The formats alone: what is on the wire taken apart and put together, for tools and tests.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use networkdb_core::{
+    machine::{Input, Instant, Output, Rng},
+    memberlist::{self, Config, Keyring, Security, packet},
+    networkdb::message::{BulkSync, Gossip, Kind, NetworkEvent, NodeEvent, TableEvent},
+    syncproto::{
+        Decoder, FROM_CLIENT, FROM_SERVER, Kvs, Message, Revision, SerializedUpdate, SyncStatus, UpdateType,
+        encode,
+    },
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Code, Error, Event,
+    json::put_bytes,
+    object::{Object, parse},
+    settings::{bytes, keys},
+};
+
+/// The settings of a codec.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodecSettings {
+    /// Encryption keys, the first of which seals; in a text a list in hex.
+    #[serde(deserialize_with = "keys")]
+    pub keys: Keyring,
+    /// Tag of the cluster.
+    pub label: String,
+}
+
+impl CodecSettings {
+    pub(crate) fn build(self, seed: [u8; 32]) -> Box<dyn Object> {
+        let mut config = Config::lan("codec", SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        config.keyring = self.keys;
+        config.label = self.label.into();
+        Box::new(Codec { security: Security::from(&config), rng: Rng::new(seed) })
+    }
+}
+
+/// What may be asked of a codec.
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    /// The messages in a memberlist packet.
+    OpenPacket {
+        #[serde(deserialize_with = "bytes")]
+        packet_hex: Vec<u8>,
+    },
+    /// A memberlist packet with a message in it.
+    SealPacket {
+        #[serde(deserialize_with = "bytes")]
+        message_hex: Vec<u8>,
+        #[serde(default)]
+        crc: bool,
+    },
+    /// What a NetworkDB message, the body of a memberlist user message, says.
+    Networkdb {
+        #[serde(deserialize_with = "bytes")]
+        message_hex: Vec<u8>,
+    },
+    /// The messages in a stream of the sync protocol, from its beginning.
+    SyncDecode {
+        #[serde(deserialize_with = "bytes")]
+        stream_hex: Vec<u8>,
+        #[serde(default)]
+        from_client: bool,
+    },
+    /// A stream of the sync protocol with updates and then a status in it.
+    SyncEncode { updates: Vec<Update>, status: Option<u8> },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Update {
+    key: String,
+    value: Option<String>,
+    revision: Option<String>,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    ttl_ns: i64,
+    #[serde(default, rename = "update_type")]
+    kind: u8,
+}
+
+impl Update {
+    fn serialized(&self) -> SerializedUpdate<'_> {
+        SerializedUpdate {
+            key: self.key.as_bytes(),
+            value: self.value.as_deref().map(str::as_bytes),
+            revision: self.revision.as_ref().map_or(Revision::Nil, |text| Revision::Text(text.as_bytes())),
+            v3_resource_version: self.version.as_bytes(),
+            ttl: self.ttl_ns,
+            update_type: UpdateType(self.kind),
+        }
+    }
+}
+
+struct Codec {
+    security: Security,
+    rng: Rng,
+}
+
+impl Object for Codec {
+    fn handle(&mut self, _now: Instant, _input: Input<'_>) {}
+
+    fn poll_output(&mut self) -> Option<Output> {
+        None
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        None
+    }
+
+    fn command(&mut self, _now: Instant, request: Value) -> Result<Value, Error> {
+        match parse(request)? {
+            Command::OpenPacket { packet_hex } => Ok(json!({ "messages": self.open(&packet_hex) })),
+            Command::SealPacket { message_hex, crc } => {
+                let packet = packet::seal(&self.security, &message_hex, crc, &mut self.rng);
+                Ok(json!({ "packet_hex": hex::encode(packet) }))
+            }
+            Command::Networkdb { message_hex } => networkdb(&message_hex),
+            Command::SyncDecode { stream_hex, from_client } => sync_messages(&stream_hex, from_client),
+            Command::SyncEncode { updates, status } => {
+                Ok(json!({ "stream_hex": hex::encode(sync_stream(&updates, status)) }))
+            }
+        }
+    }
+}
+
+impl Codec {
+    fn open(&self, packet: &[u8]) -> Vec<Value> {
+        let mut messages = Vec::new();
+        packet::open(&self.security, packet, &mut |leaf| {
+            messages.push(match leaf {
+                Ok((kind, body)) => {
+                    json!({ "type": memberlist_name(kind), "body_hex": hex::encode(body) })
+                }
+                Err(error) => json!({ "error": error.reason() }),
+            });
+        });
+        messages
+    }
+}
+
+fn memberlist_name(kind: memberlist::message::MessageType) -> String {
+    format!("{kind:?}").to_ascii_lowercase()
+}
+
+fn malformed(error: impl std::fmt::Debug) -> Error {
+    Error::new(Code::Malformed, format_args!("not such a message: {error:?}"))
+}
+
+fn networkdb(message: &[u8]) -> Result<Value, Error> {
+    let Gossip { kind, data } = Gossip::decode(message).map_err(malformed)?;
+    let (mut fields, names) = match Kind::from_wire(kind) {
+        Some(Kind::NodeEvent) => {
+            let event = NodeEvent::decode(data).map_err(malformed)?;
+            (json!({ "kind": kind, "event": event.kind, "time": event.time }), vec![("node", event.node)])
+        }
+        Some(Kind::NetworkEvent) => {
+            let event = NetworkEvent::decode(data).map_err(malformed)?;
+            let names = vec![("node", event.node), ("network", event.network)];
+            (json!({ "kind": kind, "event": event.kind, "time": event.time }), names)
+        }
+        Some(Kind::TableEvent) => {
+            let TableEvent { kind: event, time, node, network, table, key, value, .. } =
+                TableEvent::decode(data).map_err(malformed)?;
+            let names = vec![("node", node), ("network", network), ("table", table), ("key", key)];
+            (json!({ "kind": kind, "event": event, "time": time, "value_hex": hex::encode(value) }), names)
+        }
+        Some(Kind::BulkSync) => {
+            let sync = BulkSync::decode(data).map_err(malformed)?;
+            let payload = hex::encode(sync.payload);
+            (json!({ "kind": kind, "time": sync.time, "payload_hex": payload }), vec![("node", sync.node)])
+        }
+        _ => (json!({ "kind": kind, "data_hex": hex::encode(data) }), Vec::new()),
+    };
+    for (field, name) in names {
+        put_bytes(&mut fields, field, name);
+    }
+    Ok(fields)
+}
+
+fn sync_messages(mut stream: &[u8], from_client: bool) -> Result<Value, Error> {
+    let mut decoder = Decoder::new(if from_client { FROM_CLIENT } else { FROM_SERVER });
+    let mut messages = Vec::new();
+    while let Some(message) = decoder.next(&mut stream).map_err(|error| Error::new(Code::Malformed, error))? {
+        let restart = matches!(message, Message::DecoderRestart(_));
+        messages.push(sync_message(&message));
+        if restart {
+            break;
+        }
+    }
+    Ok(json!({ "messages": messages, "rest": stream.len() + decoder.pending() }))
+}
+
+fn sync_message(message: &Message<'_>) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match message {
+        Message::ClientHello(hello) => json!({
+            "type": "client_hello",
+            "hostname": text(hello.hostname),
+            "info": text(hello.info),
+            "version": text(hello.version),
+            "syncer_type": text(hello.syncer_type),
+        }),
+        Message::ServerHello(hello) => json!({
+            "type": "server_hello",
+            "version": text(hello.version),
+            "syncer_type": text(hello.syncer_type),
+        }),
+        Message::DecoderRestart(restart) => json!({
+            "type": "decoder_restart",
+            "compression": text(restart.compression_algorithm),
+        }),
+        Message::Ack => json!({ "type": "ack" }),
+        Message::SyncStatus(status) => json!({ "type": "status", "status": status.0 }),
+        Message::Ping(_) => json!({ "type": "ping" }),
+        Message::Pong(_) => json!({ "type": "pong" }),
+        Message::Kvs(kvs) => {
+            json!({ "type": "kvs", "updates": kvs.iter().map(|kv| update(&kv)).collect::<Value>() })
+        }
+        Message::Nil => json!({ "type": "nil" }),
+    }
+}
+
+fn update(update: &SerializedUpdate<'_>) -> Value {
+    let mut fields = json!({
+        "value_hex": update.value.map(hex::encode),
+        "ttl_ns": update.ttl,
+        "update_type": update.update_type.0,
+    });
+    put_bytes(&mut fields, "key", update.key);
+    put_bytes(&mut fields, "version", update.v3_resource_version);
+    if update.revision != Revision::Nil {
+        put_bytes(&mut fields, "revision", &update.revision.text());
+    }
+    fields
+}
+
+fn sync_stream(updates: &[Update], status: Option<u8>) -> Vec<u8> {
+    let mut stream = encode::definitions().to_vec();
+    let updates: Vec<_> = updates.iter().map(Update::serialized).collect();
+    if !updates.is_empty() {
+        encode::message(&mut stream, &Message::Kvs(Kvs::from(&updates[..])));
+    }
+    if let Some(status) = status {
+        encode::message(&mut stream, &Message::SyncStatus(SyncStatus(status)));
+    }
+    stream
+}

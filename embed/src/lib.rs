@@ -1,0 +1,48 @@
+//! networkdb-embed: every machine of networkdb behind one plain-data handle, for languages that know neither generics
+//! nor lifetimes.
+//!
+//! A [`Node`] is created from a [`Kind`] and a configuration text (JSON or TOML), or from [`Settings`]. Its host gives it
+//! [`Node::step`] batches of inputs and carries out the outputs; its user gives commands ([`Node::command`] in JSON,
+//! [`Node::write`], [`Node::read`] and [`Node::publish`] for what is frequent) and takes [`Event`]s. With the feature
+//! `hosted`, `Node::run` puts the built-in tokio host in the place of the steps; all else stays the same.
+//!
+//! | file | what |
+//! |---|---|
+//! | `node` | the handle: its lock, steps, events, waking |
+//! | `code`, `event`, `settings`, `json` | the plain data |
+//! | `object` | what a machine brings to the handle |
+//! | `networkdb`, `memberlist`, `sync_server`, `sync_client`, `codec` | the machines, one file each |
+//! | `hosted` | the tokio host on its own thread |
+//!
+//! A new machine is a file that implements `Object`, a [`Kind`] and a line in [`Settings`].
+
+mod code;
+mod codec;
+mod event;
+#[cfg(feature = "hosted")]
+mod hosted;
+mod json;
+mod memberlist;
+mod networkdb;
+mod node;
+mod object;
+mod settings;
+mod sync_client;
+mod sync_server;
+
+pub use code::{Code, Error};
+pub use codec::CodecSettings;
+pub use event::{Event, EventKind};
+pub use memberlist::MemberlistSettings;
+pub use networkdb::NetworkDbSettings;
+pub use node::{Node, Signal};
+pub use object::Write;
+pub use settings::{Gossip, Kind, Settings};
+pub use sync_client::SyncClientSettings;
+pub use sync_server::SyncServerSettings;
+
+pub use networkdb_core::{
+    machine::{Endpoint, Fault, How, Input, Instant, Output, StreamId, StreamInput},
+    networkdb::EntryKey,
+    syncproto::{Revision, SerializedUpdate, UpdateType},
+};

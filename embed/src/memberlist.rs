@@ -1,0 +1,251 @@
+//! Membership alone.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use networkdb_core::{
+    Name,
+    machine::{Endpoint, Input, Instant, Machine, Output},
+    memberlist::{self, Config, Delegate, Keyring, MAX_META, Member, MemberEvent, Membership, Outcome},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Code, Error, Event, EventKind, Gossip, json as show,
+    networkdb::{joined, key, stats},
+    object::{Object, parse},
+    settings::{bytes, endpoints, keys},
+};
+
+/// How long a leave or an update may take unless told otherwise.
+const SPREAD: Duration = Duration::from_secs(5);
+
+/// The settings of a member. What is left out is the peer's default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemberlistSettings {
+    /// Its name, unique in the cluster.
+    pub name: String,
+    /// The address of its sockets, for the built-in host: bound when the node is created, port 0 for any.
+    pub bind: Option<SocketAddr>,
+    /// Where others reach it; without it, what it is bound to.
+    pub advertise: Option<SocketAddr>,
+    /// Encryption keys, the first of which seals; in a text a list in hex. Without any, everything is plain.
+    #[serde(deserialize_with = "keys")]
+    pub keys: Keyring,
+    /// Tag of the cluster.
+    pub label: String,
+    /// The peer's set of defaults.
+    pub profile: Profile,
+    /// What it says of itself, at most 512 bytes; in a text in hex.
+    #[serde(rename = "meta_hex", deserialize_with = "bytes")]
+    pub meta: Vec<u8>,
+    /// Settings that are seldom changed.
+    pub gossip: Gossip,
+}
+
+/// The peer's sets of defaults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// A local area network.
+    #[default]
+    Lan,
+    /// Long distances.
+    Wan,
+    /// One machine.
+    Local,
+}
+
+impl MemberlistSettings {
+    pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
+        let advertise = self.advertise.ok_or_else(|| Error::new(Code::Config, "`advertise` is missing"))?;
+        let mut config = match self.profile {
+            Profile::Lan => Config::lan(self.name, advertise),
+            Profile::Wan => Config::wan(self.name, advertise),
+            Profile::Local => Config::local(self.name, advertise),
+        };
+        self.gossip.apply(&mut config);
+        config.keyring = self.keys;
+        config.label = self.label.into();
+        Ok(Box::new(Members(Membership::new(config, seed, now, Meta(self.meta.into()))?)))
+    }
+}
+
+/// What may be asked of a member.
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    Join {
+        #[serde(deserialize_with = "endpoints")]
+        members: Vec<Endpoint>,
+    },
+    Leave {
+        timeout_ms: Option<u64>,
+    },
+    Meta {
+        #[serde(deserialize_with = "bytes")]
+        meta_hex: Vec<u8>,
+        timeout_ms: Option<u64>,
+    },
+    SendBestEffort {
+        to: Vec<String>,
+        #[serde(deserialize_with = "bytes")]
+        message_hex: Vec<u8>,
+    },
+    SendReliable {
+        to: String,
+        #[serde(deserialize_with = "bytes")]
+        message_hex: Vec<u8>,
+    },
+    Members {},
+    KeyAdd {
+        key_hex: String,
+    },
+    KeyUse {
+        key_hex: String,
+    },
+    KeyRemove {
+        key_hex: String,
+    },
+    Stats {},
+    Snapshot {},
+}
+
+/// The layer above: nothing but what this member says of itself.
+#[derive(Debug)]
+struct Meta(Bytes);
+
+impl Delegate for Meta {
+    fn meta(&self) -> Bytes {
+        self.0.clone()
+    }
+}
+
+struct Members(Membership<Meta>);
+
+impl Object for Members {
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.0.handle(now, input);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.0.poll_output()
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.0.next_deadline()
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        self.0.poll_event().map(event)
+    }
+
+    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
+        let spread = |ms: Option<u64>| ms.map_or(SPREAD, Duration::from_millis);
+        match parse(request)? {
+            Command::Join { members } => Ok(json!({ "request": self.0.join(now, members).0 })),
+            Command::Leave { timeout_ms } => {
+                Ok(json!({ "request": self.0.leave(now, spread(timeout_ms)).0 }))
+            }
+            Command::Meta { meta_hex, timeout_ms } => {
+                if meta_hex.len() > MAX_META {
+                    return Err(Code::TooLarge.into());
+                }
+                self.0.delegate_mut().0 = meta_hex.into();
+                Ok(json!({ "request": self.0.update(now, spread(timeout_ms)).0 }))
+            }
+            Command::SendBestEffort { to, message_hex } => {
+                let to: Vec<Name> = to.into_iter().map(Name::from).collect();
+                Ok(json!({ "sent": self.0.list_mut().send_best_effort(&to, &message_hex) }))
+            }
+            Command::SendReliable { to, message_hex } => self.send(now, &to, &message_hex),
+            Command::KeyAdd { key_hex } => {
+                Ok(self.0.list_mut().add_key(&key(&key_hex)?).map(|()| json!({}))?)
+            }
+            Command::KeyUse { key_hex } => {
+                Ok(self.0.list_mut().use_key(&key(&key_hex)?).map(|()| json!({}))?)
+            }
+            Command::KeyRemove { key_hex } => {
+                Ok(self.0.list_mut().remove_key(&key(&key_hex)?).map(|()| json!({}))?)
+            }
+            Command::Members {} => Ok(json!({ "members": self.members() })),
+            Command::Stats {} => self.stats(),
+            Command::Snapshot {} => Ok(json!({
+                "name": self.0.list().name().to_string(),
+                "members": self.members(),
+                "stats": self.stats()?,
+            })),
+        }
+    }
+
+    fn advertised(&self) -> Option<SocketAddr> {
+        Some(self.0.list().config().advertise)
+    }
+}
+
+impl Members {
+    fn members(&self) -> Value {
+        let mut members: Vec<&Member> = self.0.list().members().collect();
+        members.sort_by(|a, b| a.name.cmp(&b.name));
+        members.into_iter().map(show::member).collect()
+    }
+
+    fn stats(&self) -> Result<Value, Error> {
+        let list = self.0.list();
+        Ok(json!({
+            "health": list.health(),
+            "counters": stats(list.counters())?,
+            "gauges": stats(&list.gauges())?,
+        }))
+    }
+
+    fn send(&mut self, now: Instant, to: &str, message: &[u8]) -> Result<Value, Error> {
+        let addr = self.0.list().member(to.as_bytes()).map(|member| member.addr).ok_or(Code::Missing)?;
+        Ok(json!({ "request": self.0.list_mut().send_reliable(now, addr, message).0 }))
+    }
+}
+
+fn event(event: memberlist::Event) -> Event {
+    use memberlist::Event as E;
+    match event {
+        E::Member(news) => {
+            let (kind, member) = match &news {
+                MemberEvent::Joined(member) => (EventKind::MemberJoined, member),
+                MemberEvent::Updated(member) => (EventKind::MemberUpdated, member),
+                MemberEvent::Gone(member) => (EventKind::MemberGone, member),
+            };
+            Event {
+                number: member.state as u64,
+                value: Some(member.meta.clone()),
+                ..Event::new(kind).key(&member.name).addr(member.addr)
+            }
+        }
+        E::Message(bytes) => Event { value: Some(bytes), ..Event::new(EventKind::Message) },
+        E::Conflict(both) => Event::new(EventKind::Conflict).key(&both.0.name).addr(both.1.addr),
+        E::Done(request, outcome) => ended(request.0, outcome),
+        E::Rejected { from, reason } => Event::new(EventKind::Warning).addr(from).text(reason),
+        E::Missed(count) => Event { number: count, ..Event::new(EventKind::Missed) },
+    }
+}
+
+fn ended(request: u64, outcome: Outcome) -> Event {
+    match outcome {
+        Outcome::Joined(report) => {
+            let code = if report.reached.is_empty() { Code::Unreachable } else { Code::Ok };
+            joined(request, code, &report)
+        }
+        Outcome::Spread(told) => {
+            let code = if told { Code::Ok } else { Code::Unannounced };
+            Event::new(EventKind::Spread).id(request).code(code)
+        }
+        Outcome::Sent(result) => {
+            let event = Event::new(EventKind::Sent).id(request);
+            match result {
+                Ok(()) => event,
+                Err(fault) => event.code(Code::from(&fault)).text(fault),
+            }
+        }
+    }
+}

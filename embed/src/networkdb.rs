@@ -1,0 +1,375 @@
+//! A NetworkDB node.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use networkdb_core::{
+    Name,
+    machine::{Endpoint, Input, Instant, Machine, Output},
+    memberlist::{JoinReport, Keyring},
+    networkdb::{
+        self, Change, ChangeKind, Config, EntryKey, Filter, JoinError, NetworkDb, RowState, Standing,
+        Warning, WatchId, digests,
+    },
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Code, Error, Event, EventKind, Gossip, Write, json as show,
+    object::{Object, parse},
+    settings::{endpoints, keys, set_ms},
+};
+
+/// Rows in an answer unless a limit is given.
+const PAGE: usize = 1_000;
+
+/// The settings of a NetworkDB node. What is left out is the peer's default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkDbSettings {
+    /// Its name, unique in the cluster.
+    pub name: String,
+    /// The address of its sockets, for the built-in host: bound when the node is created, port 0 for any.
+    pub bind: Option<SocketAddr>,
+    /// Where others reach it; without it, what it is bound to.
+    pub advertise: Option<SocketAddr>,
+    /// Encryption keys, the first of which seals; in a text a list in hex. Without any, everything is plain.
+    #[serde(deserialize_with = "keys")]
+    pub keys: Keyring,
+    /// Tag of the cluster.
+    pub label: String,
+    /// The membership below.
+    pub gossip: Gossip,
+    /// The longest time between rounds of table gossip, in milliseconds.
+    pub table_gossip_interval_ms: Option<u64>,
+    /// Time between bulk syncs, in milliseconds.
+    pub bulk_sync_interval_ms: Option<u64>,
+    /// How long a tombstone lives, in milliseconds.
+    pub reap_entry_ms: Option<u64>,
+    /// Time between looks whether a bootstrap address is part of the cluster, in milliseconds.
+    pub rejoin_interval_ms: Option<u64>,
+    /// How long a goodbye may take, in milliseconds.
+    pub leave_timeout_ms: Option<u64>,
+}
+
+impl NetworkDbSettings {
+    pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
+        let advertise = self.advertise.ok_or_else(|| Error::new(Code::Config, "`advertise` is missing"))?;
+        let mut config = Config::new(self.name, advertise);
+        self.gossip.apply(&mut config.memberlist);
+        config.memberlist.keyring = self.keys;
+        config.memberlist.label = self.label.into();
+        set_ms(&mut config.gossip_interval, self.table_gossip_interval_ms);
+        set_ms(&mut config.bulk_sync_interval, self.bulk_sync_interval_ms);
+        set_ms(&mut config.reap_entry, self.reap_entry_ms);
+        set_ms(&mut config.rejoin_interval, self.rejoin_interval_ms);
+        set_ms(&mut config.leave_timeout, self.leave_timeout_ms);
+        let db = NetworkDb::new(config, seed, now)?;
+        Ok(Box::new(Tables { db, watches: Vec::new(), turn: 0 }))
+    }
+}
+
+/// What may be asked of a NetworkDB node.
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    Join {
+        #[serde(deserialize_with = "endpoints")]
+        members: Vec<Endpoint>,
+    },
+    Leave {},
+    NetworkJoin {
+        network: String,
+    },
+    NetworkLeave {
+        network: String,
+    },
+    Networks {},
+    Members {},
+    Peers {
+        network: Option<String>,
+    },
+    List {
+        network: Option<String>,
+        table: Option<String>,
+        behind: Option<Behind>,
+        limit: Option<usize>,
+    },
+    Digest {
+        network: Option<String>,
+        table: Option<String>,
+    },
+    Watch {
+        network: Option<String>,
+        table: Option<String>,
+    },
+    Unwatch {
+        watch: u64,
+    },
+    KeyAdd {
+        key_hex: String,
+    },
+    KeyUse {
+        key_hex: String,
+    },
+    KeyRemove {
+        key_hex: String,
+    },
+    Stats {},
+    Snapshot {},
+}
+
+/// The row a page begins behind.
+#[derive(Deserialize)]
+struct Behind {
+    network: String,
+    table: String,
+    key: String,
+}
+
+struct Tables {
+    db: NetworkDb,
+    /// Watches, asked in turn.
+    watches: Vec<WatchId>,
+    turn: usize,
+}
+
+impl Object for Tables {
+    fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.db.handle(now, input);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.db.poll_output()
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.db.next_deadline()
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        self.db.poll_event().map(event).or_else(|| self.next_change())
+    }
+
+    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
+        let db = &mut self.db;
+        match parse(request)? {
+            Command::Join { members } => Ok(json!({ "request": db.join(now, members).0 })),
+            Command::Leave {} => Ok(json!({ "request": db.leave(now).0 })),
+            Command::NetworkJoin { network } => {
+                Ok(json!({ "request": db.join_network(now, network.as_bytes())?.0 }))
+            }
+            Command::NetworkLeave { network } => {
+                db.leave_network(now, network.as_bytes())?;
+                Ok(json!({}))
+            }
+            Command::Watch { network, table } => {
+                let watch = db.watch(filter(network, table));
+                self.watches.push(watch);
+                Ok(json!({ "watch": watch.0 }))
+            }
+            Command::Unwatch { watch } => self.unwatch(WatchId(watch)),
+            Command::KeyAdd { key_hex } => Ok(done(db.add_key(&key(&key_hex)?)?)),
+            Command::KeyUse { key_hex } => Ok(done(db.use_key(&key(&key_hex)?)?)),
+            Command::KeyRemove { key_hex } => Ok(done(db.remove_key(&key(&key_hex)?)?)),
+            question => self.answer(question),
+        }
+    }
+
+    fn write(&mut self, now: Instant, how: Write, key: &EntryKey, value: Bytes) -> Result<(), Code> {
+        let result = match how {
+            Write::Create => self.db.create_entry(now, key, value),
+            Write::Update => self.db.update_entry(now, key, value),
+            Write::Put => self.db.put_entry(now, key, value),
+            Write::Delete => self.db.delete_entry(now, key),
+        };
+        result.map_err(|error| Code::from(&error))
+    }
+
+    fn read(&self, key: &EntryKey) -> Result<Bytes, Code> {
+        self.db.get_entry(key).map(|row| row.value).map_err(|error| Code::from(&error))
+    }
+
+    fn advertised(&self) -> Option<SocketAddr> {
+        Some(self.db.memberlist().config().advertise)
+    }
+}
+
+impl Tables {
+    fn answer(&self, question: Command) -> Result<Value, Error> {
+        let db = &self.db;
+        Ok(match question {
+            Command::Networks {} => {
+                json!({ "networks": db.networks().iter().map(show::network).collect::<Value>() })
+            }
+            Command::Members {} => {
+                json!({ "members": db.members().iter().map(show::member).collect::<Value>() })
+            }
+            Command::Peers { network } => {
+                let peers = network.map_or_else(|| db.cluster_peers(), |name| db.peers(name.as_bytes()));
+                json!({ "peers": peers.iter().map(show::peer).collect::<Value>() })
+            }
+            Command::List { network, table, behind, limit } => {
+                let behind = behind.map(|row| EntryKey::new(row.network, row.table, row.key));
+                let rows = db.page(&filter(network, table), behind.as_ref(), limit.unwrap_or(PAGE));
+                json!({ "rows": rows.iter().map(show::row).collect::<Value>() })
+            }
+            Command::Digest { network, table } => self.digest(&filter(network, table)),
+            Command::Stats {} => stats(&db.stats())?,
+            Command::Snapshot {} => self.snapshot()?,
+            _ => return Err(Code::Request.into()),
+        })
+    }
+
+    fn digest(&self, filter: &Filter) -> Value {
+        let mut rows = self.db.rows(filter);
+        rows.retain(|row| row.state == RowState::Live);
+        let one = |table: networkdb::TableDigest| {
+            let mut fields = json!({ "rows": table.rows, "digest": format!("{:016x}", table.digest) });
+            show::put_bytes(&mut fields, "network", &table.network);
+            show::put_bytes(&mut fields, "table", &table.table);
+            fields
+        };
+        json!({ "digests": digests(rows).into_iter().map(one).collect::<Value>() })
+    }
+
+    fn snapshot(&self) -> Result<Value, Error> {
+        let snapshot = self.db.snapshot();
+        let node = |(name, node): &(Name, networkdb::Node)| {
+            let standing = match node.standing {
+                Standing::Active => "active",
+                Standing::Failed => "failed",
+                Standing::Left => "left",
+            };
+            let mut fields =
+                json!({ "addr": node.addr.to_string(), "standing": standing, "time": node.time });
+            show::put_bytes(&mut fields, "name", name);
+            fields
+        };
+        let network = |(name, nodes): &(Name, Vec<Name>)| {
+            let mut fields = json!({ "nodes": show::named(nodes) });
+            show::put_bytes(&mut fields, "name", name);
+            fields
+        };
+        let mut fields = json!({
+            "nodes": snapshot.nodes.iter().map(node).collect::<Value>(),
+            "networks": snapshot.networks.iter().map(show::network).collect::<Value>(),
+            "peers": snapshot.peers.iter().map(network).collect::<Value>(),
+            "members": self.db.members().iter().map(show::member).collect::<Value>(),
+            "rows": snapshot.rows.iter().map(show::row).collect::<Value>(),
+            "stats": stats(&self.db.stats())?,
+        });
+        show::put_bytes(&mut fields, "name", &snapshot.name);
+        Ok(fields)
+    }
+
+    fn unwatch(&mut self, watch: WatchId) -> Result<Value, Error> {
+        let place = self.watches.iter().position(|one| *one == watch).ok_or(Code::Missing)?;
+        self.watches.remove(place);
+        self.db.unwatch(watch);
+        Ok(json!({}))
+    }
+
+    fn next_change(&mut self) -> Option<Event> {
+        for _ in 0..self.watches.len() {
+            self.turn = (self.turn + 1) % self.watches.len();
+            let watch = *self.watches.get(self.turn)?;
+            if let Some(found) = self.db.next_change(watch) {
+                return Some(change(watch, found));
+            }
+        }
+        None
+    }
+}
+
+fn done((): ()) -> Value {
+    json!({})
+}
+
+pub(crate) fn key(text: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+    let bytes = hex::decode(text).map_err(|_| Error::new(Code::Request, "`key_hex` is not hex"))?;
+    Ok(zeroize::Zeroizing::new(bytes))
+}
+
+pub(crate) fn stats(stats: &impl serde::Serialize) -> Result<Value, Error> {
+    serde_json::to_value(stats).map_err(|error| Error::new(Code::Invalid, error))
+}
+
+fn filter(network: Option<String>, table: Option<String>) -> Filter {
+    Filter { network: network.map(Name::from), table: table.map(Name::from) }
+}
+
+fn copied(name: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(name)
+}
+
+fn event(event: networkdb::Event) -> Event {
+    use networkdb::Event as E;
+    match event {
+        E::Joined { request, result } => {
+            let (code, report) = match &result {
+                Ok(report) => (Code::Ok, report),
+                Err(JoinError::Unreachable(report)) => (Code::Unreachable, report),
+                Err(JoinError::Unannounced(report)) => (Code::Unannounced, report),
+            };
+            joined(request.0, code, report)
+        }
+        E::Left { request } => Event::new(EventKind::Left).id(request.0),
+        E::NetworkJoined { request, network, synced } => Event {
+            network: copied(&network),
+            number: synced as u64,
+            ..Event::new(EventKind::NetworkJoined).id(request.0)
+        },
+        E::Node { name, addr, standing } => {
+            let kind = match standing {
+                Standing::Active => EventKind::NodeActive,
+                Standing::Failed => EventKind::NodeFailed,
+                Standing::Left => EventKind::NodeLeft,
+            };
+            Event::new(kind).key(&name).addr(addr)
+        }
+        E::Network { network, node, joined } => {
+            let kind = if joined { EventKind::PeerJoined } else { EventKind::PeerLeft };
+            Event { network: copied(&network), ..Event::new(kind).key(&node) }
+        }
+        E::Alone => Event::new(EventKind::Alone),
+        E::Warning(warning) => warn(warning),
+    }
+}
+
+pub(crate) fn joined(request: u64, code: Code, report: &JoinReport) -> Event {
+    let event = Event::new(EventKind::Joined).id(request).code(code).text(show::failures(report));
+    Event { number: report.reached.len() as u64, ..event }
+}
+
+fn warn(warning: Warning) -> Event {
+    let event = Event::new(EventKind::Warning);
+    match warning {
+        Warning::ClockJump => event.text("a time too far ahead of a clock; the message was dropped"),
+        Warning::BulkSyncTimedOut(node) => {
+            event.key(&node).text(format_args!("{node} did not answer a bulk sync in time"))
+        }
+        Warning::Rejected { from, reason } => event.addr(from).text(reason),
+        Warning::NameInUse { name, owner, other } => event
+            .key(&name)
+            .addr(other)
+            .text(format_args!("{other} claims the name {name}, which {owner} has; it is not let in")),
+    }
+}
+
+fn change(watch: WatchId, change: Change) -> Event {
+    let kind = match change.kind() {
+        ChangeKind::Create => EventKind::RowCreated,
+        ChangeKind::Update => EventKind::RowUpdated,
+        ChangeKind::Delete => EventKind::RowDeleted,
+        ChangeKind::Resync => EventKind::Resync,
+    };
+    Event {
+        network: copied(&change.network),
+        table: copied(&change.table),
+        value: change.value,
+        previous: change.previous,
+        ..Event::new(kind).id(watch.0).key(&change.key)
+    }
+}

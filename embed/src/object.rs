@@ -1,0 +1,83 @@
+//! What a machine brings to the handle.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use networkdb_core::{
+    machine::{Input, Instant, Output},
+    networkdb::EntryKey,
+    syncproto::SerializedUpdate,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Code, Error, Event};
+
+/// How a row is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Write {
+    /// It must not be there.
+    Create,
+    /// It must be there.
+    Update,
+    /// Whether it is there or not.
+    Put,
+    /// It goes.
+    Delete,
+}
+
+/// A machine behind plain data. What a machine does not have answers `Unsupported`.
+pub(crate) trait Object: Send {
+    /// See [`networkdb_core::machine::Machine::handle`].
+    fn handle(&mut self, now: Instant, input: Input<'_>);
+
+    /// See [`networkdb_core::machine::Machine::poll_output`].
+    fn poll_output(&mut self) -> Option<Output>;
+
+    /// See [`networkdb_core::machine::Machine::next_deadline`].
+    fn next_deadline(&self) -> Option<Instant>;
+
+    /// The next event, flat. May free room and so cause outputs.
+    fn next_event(&mut self) -> Option<Event>;
+
+    /// Does what a request asks for, and answers.
+    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error>;
+
+    /// Writes a row.
+    fn write(&mut self, _now: Instant, _how: Write, _key: &EntryKey, _value: Bytes) -> Result<(), Code> {
+        Err(Code::Unsupported)
+    }
+
+    /// The value of a live row.
+    fn read(&self, _key: &EntryKey) -> Result<Bytes, Code> {
+        Err(Code::Unsupported)
+    }
+
+    /// Publishes updates for the clients of a syncer type; says how many were taken, and why not all.
+    fn publish(
+        &mut self,
+        _now: Instant,
+        _syncer_type: &str,
+        _updates: &mut dyn Iterator<Item = SerializedUpdate<'_>>,
+    ) -> (usize, Result<(), Code>) {
+        (0, Err(Code::Unsupported))
+    }
+
+    /// Where others reach it, if it says so.
+    fn advertised(&self) -> Option<SocketAddr> {
+        None
+    }
+}
+
+/// A request as this machine's commands.
+pub(crate) fn parse<C: DeserializeOwned>(request: Value) -> Result<C, Error> {
+    // Errors of serde may repeat a field's text; a key must not come back.
+    let secret = request.get("key_hex").is_some();
+    serde_json::from_value(request).map_err(|error| {
+        if secret {
+            Error::new(Code::Request, "wrong request: `key_hex` is a text of hex digits")
+        } else {
+            Error::new(Code::Request, format_args!("wrong request: {error}"))
+        }
+    })
+}

@@ -1,0 +1,217 @@
+//! What nodes are created from.
+
+use std::{net::SocketAddr, time::Duration};
+
+use networkdb_core::{
+    machine::{Endpoint, Instant},
+    memberlist::{self, Keyring},
+};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use zeroize::Zeroizing;
+
+use crate::{
+    Code, CodecSettings, Error, MemberlistSettings, NetworkDbSettings, SyncClientSettings,
+    SyncServerSettings, object::Object,
+};
+
+/// The kinds of nodes. Numbers never change their meaning; new ones may come.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A NetworkDB node: tables by network, spread by gossip.
+    NetworkDb = 1,
+    /// Membership alone.
+    Memberlist = 2,
+    /// A server of Typha's sync protocol.
+    SyncServer = 3,
+    /// A client of Typha's sync protocol.
+    SyncClient = 4,
+    /// The formats alone: it has commands, and no inputs, outputs or events.
+    Codec = 5,
+}
+
+impl Kind {
+    /// The kind of this number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        [Self::NetworkDb, Self::Memberlist, Self::SyncServer, Self::SyncClient, Self::Codec]
+            .into_iter()
+            .find(|kind| *kind as u16 == number)
+    }
+
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NetworkDb => "networkdb",
+            Self::Memberlist => "memberlist",
+            Self::SyncServer => "sync_server",
+            Self::SyncClient => "sync_client",
+            Self::Codec => "codec",
+        }
+    }
+}
+
+/// The settings of a node of some kind.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "said at Kind and at the settings")]
+pub enum Settings {
+    NetworkDb(NetworkDbSettings),
+    Memberlist(MemberlistSettings),
+    SyncServer(SyncServerSettings),
+    SyncClient(SyncClientSettings),
+    Codec(CodecSettings),
+}
+
+/// What the built-in host is to bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bind {
+    /// Nothing was named: the node is driven by steps.
+    Unnamed,
+    /// Nothing is needed.
+    Nothing,
+    /// UDP and TCP on one port.
+    Both(SocketAddr),
+    /// TCP.
+    Listener(SocketAddr),
+}
+
+impl Settings {
+    /// Reads a configuration: JSON if it begins with `{`, else TOML.
+    ///
+    /// # Errors
+    /// `Config`, with the place and the reason, and never with a key.
+    pub fn read(kind: Kind, text: &str) -> Result<Self, Error> {
+        Ok(match kind {
+            Kind::NetworkDb => Self::NetworkDb(parse(text)?),
+            Kind::Memberlist => Self::Memberlist(parse(text)?),
+            Kind::SyncServer => Self::SyncServer(parse(text)?),
+            Kind::SyncClient => Self::SyncClient(parse(text)?),
+            Kind::Codec => Self::Codec(parse(text)?),
+        })
+    }
+
+    /// What kind of node they are for.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::NetworkDb(_) => Kind::NetworkDb,
+            Self::Memberlist(_) => Kind::Memberlist,
+            Self::SyncServer(_) => Kind::SyncServer,
+            Self::SyncClient(_) => Kind::SyncClient,
+            Self::Codec(_) => Kind::Codec,
+        }
+    }
+
+    pub(crate) fn bind(&self) -> Bind {
+        match self {
+            Self::NetworkDb(NetworkDbSettings { bind, .. })
+            | Self::Memberlist(MemberlistSettings { bind, .. }) => bind.map_or(Bind::Unnamed, Bind::Both),
+            Self::SyncServer(settings) => settings.bind.map_or(Bind::Unnamed, Bind::Listener),
+            Self::SyncClient(_) => Bind::Nothing,
+            Self::Codec(_) => Bind::Unnamed,
+        }
+    }
+
+    /// Where others reach the node, for those that tell others.
+    #[cfg(feature = "hosted")]
+    pub(crate) fn advertise(&mut self) -> Option<&mut Option<SocketAddr>> {
+        match self {
+            Self::NetworkDb(NetworkDbSettings { advertise, .. })
+            | Self::Memberlist(MemberlistSettings { advertise, .. }) => Some(advertise),
+            Self::SyncServer(_) | Self::SyncClient(_) | Self::Codec(_) => None,
+        }
+    }
+
+    pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
+        match self {
+            Self::NetworkDb(settings) => settings.build(seed, now),
+            Self::Memberlist(settings) => settings.build(seed, now),
+            Self::SyncServer(settings) => Ok(settings.build(seed, now)),
+            Self::SyncClient(settings) => settings.build(seed, now),
+            Self::Codec(settings) => Ok(settings.build(seed)),
+        }
+    }
+}
+
+fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Error> {
+    let wrong = |reason: String| Error::new(Code::Config, reason);
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(text).map_err(|error| wrong(error.to_string()));
+    }
+    toml::from_str(text).map_err(|error| {
+        // Without the line itself: it may hold a key.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        wrong(format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
+    })
+}
+
+/// Settings of membership that are seldom changed. What is left out is the peer's default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gossip {
+    /// Bytes of one packet.
+    pub packet_size: Option<usize>,
+    /// Whether what is sent may be compressed.
+    pub compression: Option<bool>,
+    /// The longest time between rounds of gossip, in milliseconds.
+    pub interval_ms: Option<u64>,
+    /// Members told in one round.
+    pub nodes: Option<usize>,
+    /// Time between probes, in milliseconds; 0 turns them off.
+    pub probe_interval_ms: Option<u64>,
+    /// How long a probe waits before it asks others, in milliseconds.
+    pub probe_timeout_ms: Option<u64>,
+    /// Time between push/pulls, in milliseconds; 0 turns them off.
+    pub push_pull_interval_ms: Option<u64>,
+    /// Deadline of one exchange over a stream, in milliseconds.
+    pub stream_timeout_ms: Option<u64>,
+}
+
+impl Gossip {
+    pub(crate) fn apply(&self, config: &mut memberlist::Config) {
+        set(&mut config.packet_size, self.packet_size);
+        set(&mut config.compression, self.compression);
+        set_ms(&mut config.gossip_interval, self.interval_ms);
+        set(&mut config.gossip_nodes, self.nodes);
+        set_ms(&mut config.probe_interval, self.probe_interval_ms);
+        set_ms(&mut config.probe_timeout, self.probe_timeout_ms);
+        set_ms(&mut config.push_pull_interval, self.push_pull_interval_ms);
+        set_ms(&mut config.stream_timeout, self.stream_timeout_ms);
+    }
+}
+
+/// Changes a setting if another value is given.
+pub(crate) fn set<T>(setting: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *setting = value;
+    }
+}
+
+/// The same for a time in milliseconds.
+pub(crate) fn set_ms(setting: &mut Duration, value: Option<u64>) {
+    set(setting, value.map(Duration::from_millis));
+}
+
+/// Keys in hex, the first of which seals. Errors do not repeat them.
+pub(crate) fn keys<'de, D: Deserializer<'de>>(from: D) -> Result<Keyring, D::Error> {
+    let wrong = || D::Error::custom("`keys` is a list of keys of 16, 24 or 32 bytes in hex");
+    // Any shape is read first, since an error of serde would repeat what it found.
+    let serde_json::Value::Array(texts) = serde_json::Value::deserialize(from)? else { return Err(wrong()) };
+    let mut ring = Keyring::default();
+    for text in texts {
+        let text =
+            Zeroizing::new(if let serde_json::Value::String(text) = text { text } else { String::new() });
+        let key = Zeroizing::new(hex::decode(text.as_bytes()).map_err(|_| wrong())?);
+        ring.add(&key).map_err(|_| wrong())?;
+    }
+    Ok(ring)
+}
+
+/// `HOST:PORT` texts.
+pub(crate) fn endpoints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Endpoint>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+/// Bytes in hex.
+pub(crate) fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
+}

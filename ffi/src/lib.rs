@@ -1,0 +1,17 @@
+//! libnetworkdb: the C ABI of networkdb. Its documentation is the header, `include/networkdb.h`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `abi` | every exported function, and all unsafe code of this crate |
+//! | `types` | the structures of the header |
+//! | `nodes` | the table of nodes: a number that is no node is an answer, not a crash |
+//! | `held` | what a stepping host was shown and may still look at |
+//! | `descriptor` | descriptors to wait for |
+#![deny(unsafe_code)]
+
+#[allow(unsafe_code, reason = "the one place: each block says why it is sound")]
+pub mod abi;
+mod descriptor;
+mod held;
+mod nodes;
+pub mod types;
