@@ -62,7 +62,7 @@ fn request(command: ClientCommand) -> Result<(Op, Show), Failure> {
         ClientCommand::Table(command) => table(command)?,
         ClientCommand::Key(command) => (key(command)?, Show::Nothing),
         ClientCommand::Watch { network, table } => {
-            (Op::Watch(Watch { network, table, mark: false }), Show::Nothing)
+            (Op::Watch(Watch { network, table, mark: false, own: false }), Show::Nothing)
         }
         ClientCommand::Stats => (Op::Stats, Show::Fields),
         ClientCommand::Leave => (Op::Leave, Show::Nothing),

@@ -22,7 +22,7 @@ pub(crate) fn live_rows(node: &Node, network: &str, table: &str) -> Vec<Row> {
 }
 
 fn filter(network: &str, table: &str) -> Filter {
-    Filter { network: Some(Name::from(network)), table: Some(Name::from(table)) }
+    Filter { network: Some(Name::from(network)), table: Some(Name::from(table)), own: false }
 }
 
 /// What tells two nodes' tables apart.

@@ -54,6 +54,9 @@ pub(crate) struct Watch {
     /// Also tell when all rows have been told that were there at the start: `{"event":"caught_up"}`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) mark: bool,
+    /// Also tell what the agent writes itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) own: bool,
 }
 
 /// What may be asked.

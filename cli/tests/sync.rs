@@ -235,6 +235,8 @@ fn rows_of_an_agent_are_served_under_a_prefix() {
     assert_eq!(follower.next(), json!({"key": key, "value": "second", "type": "updated"}));
     owner.ok(&["table", "delete", "net", "t", "a/b"]);
     assert_eq!(follower.next(), json!({"key": key, "delete": true, "type": "deleted"}));
+    agent.ok(&["table", "put", "net", "t", "own", "third"]);
+    assert_eq!(follower.next(), json!({"key": "/networkdb/net/t/own", "value": "third", "type": "new"}));
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn answer(node: &Node, question: &Op) -> Value {
 /// A watch that has begun.
 pub(super) fn watch(node: &Node, watch: Watch) -> impl Stream<Item = Change> + Send + Unpin + use<> {
     let name = |text: Option<String>| text.filter(|text| !text.is_empty()).map(Name::from);
-    node.watch(Filter { network: name(watch.network), table: name(watch.table) })
+    node.watch(Filter { network: name(watch.network), table: name(watch.table), own: watch.own })
 }
 
 /// Tells changes for as long as somebody listens. A slow listener holds the watch up, which bounds what it keeps.
@@ -146,7 +146,8 @@ fn peers(node: &Node, network: &str) -> Value {
 }
 
 fn list(node: &Node, of: &Table, all: bool) -> Value {
-    let filter = Filter { network: Some(Name::from(&*of.network)), table: Some(Name::from(&*of.table)) };
+    let filter =
+        Filter { network: Some(Name::from(&*of.network)), table: Some(Name::from(&*of.table)), own: false };
     let rows = node.rows(&filter);
     let shown = rows.iter().filter(|row| all || row.state == RowState::Live).map(row::row);
     json!({ "rows": shown.collect::<Vec<_>>() })

@@ -145,7 +145,7 @@ impl Cluster {
     /// Measures, on each node, how old the rows of others are as they come.
     fn measure(&mut self) {
         for (_, node) in &self.nodes {
-            let mut changes = node.watch(Filter { network: None, table: Some(TABLE.into()) });
+            let mut changes = node.watch(Filter::table(TABLE));
             let (latencies, epoch) = (self.latencies.clone(), self.epoch);
             self.watches.spawn(async move {
                 while let Some(change) = changes.next().await {

@@ -27,7 +27,7 @@ impl Rows {
         prefix: &str,
     ) -> Result<Self, Failure> {
         let mut client = Client::connect(socket).await?;
-        client.ask(&Op::Watch(Watch { network, table, mark: true })).await?;
+        client.ask(&Op::Watch(Watch { network, table, mark: true, own: true })).await?;
         Ok(Self { client, prefix: prefix.trim_end_matches('/').to_owned() })
     }
 

@@ -31,8 +31,8 @@ Lines of a file are JSON objects, as `networkdb sync watch --output json` prints
 A wrong line is told of and skipped. The file is followed as it grows. If it has told no status when its end is first
 reached, clients are told that they are in sync.
 
-Rows of an agent, those that other nodes own, are served as PREFIX/NETWORK/TABLE/KEY, where `%` and `/` in a name are
-written %25 and %2f.";
+Rows of an agent, its own among them, are served as PREFIX/NETWORK/TABLE/KEY, where `%` and `/` in a name are written
+%25 and %2f.";
 
 const CODES: &str = "\
 Exit codes: 0 when interrupted, or with --snapshot once in sync; 1 when the server refuses or the connection ends for

@@ -99,7 +99,7 @@ impl Tables {
         TableEvent { kind, time, node: &self.name, network, table, key, value, residual }
     }
 
-    /// Stores an own row and queues its event. Watchers are not told what this node does itself.
+    /// Stores an own row and queues its event. Only watchers who ask for it are told what this node does itself.
     pub(super) fn store_own(&mut self, at: Place<'_>, value: &[u8], time: u64, kind: i32) {
         let bytes: Bytes = self.event(at, value, time, kind).wrapped().into();
         let owner = self.name.clone();
@@ -108,7 +108,8 @@ impl Tables {
         } else {
             (RowState::Live, 0)
         };
-        self.put(at, &Draft { owner, value, time, state, reap, inherited: false });
+        let step = self.put(at, &Draft { owner, value, time, state, reap, inherited: false });
+        self.watchers.publish_own(at, &step, self.config.limits.watch_queue);
         let room = self.packet_room;
         let Some(own) = self.networks.own_mut(at.network) else { return };
         let row = (at.table.into(), at.key.into());
@@ -175,7 +176,7 @@ impl Tables {
     }
 
     /// Starts a watch: first the rows of others already there, then every change by others. Own rows that others
-    /// bring back from an earlier life are among them.
+    /// bring back from an earlier life are among them; all own ones are if [`Filter::own`] says so.
     pub fn watch(&mut self, filter: Filter) -> WatchId {
         self.watchers.add(filter)
     }
@@ -192,8 +193,8 @@ impl Tables {
             let others = nodes.with(super::Standing::Active).filter(|(node, _)| *node != name);
             others.map(|(_, node)| super::members::member_change(node.addr.ip(), true)).collect()
         };
-        watchers.next(id, rows, members, |entry| {
-            entry.is_live() && (entry.owner() != name || entry.is_inherited())
+        watchers.next(id, rows, members, |entry, own| {
+            entry.is_live() && (own || entry.owner() != name || entry.is_inherited())
         })
     }
 }

@@ -23,17 +23,19 @@ pub struct Filter {
     pub network: Option<Name>,
     /// The table.
     pub table: Option<Name>,
+    /// A watch tells also what this node writes itself, which Docker's does not.
+    pub own: bool,
 }
 
 impl Filter {
     /// The rows of one network.
     pub fn network(network: impl Into<Name>) -> Self {
-        Self { network: Some(network.into()), table: None }
+        Self { network: Some(network.into()), ..Self::default() }
     }
 
     /// The rows of one table in all networks.
     pub fn table(table: impl Into<Name>) -> Self {
-        Self { network: None, table: Some(table.into()) }
+        Self { table: Some(table.into()), ..Self::default() }
     }
 
     /// Whether it admits rows of this table.
@@ -121,9 +123,10 @@ impl Watcher {
     }
 
     /// The next row that was there before the watch began.
-    fn walk_on(&mut self, rows: &Rows, admits: impl Fn(&Entry) -> bool) -> Option<Change> {
+    fn walk_on(&mut self, rows: &Rows, admits: impl Fn(&Entry, bool) -> bool) -> Option<Change> {
         let Walk::At(cursor) = &self.walk else { return None };
-        let found = rows.iter(&self.filter, cursor.as_ref()).find(|stored| admits(stored.entry));
+        let own = self.filter.own;
+        let found = rows.iter(&self.filter, cursor.as_ref()).find(|stored| admits(stored.entry, own));
         let Some(Stored { network, table, entry }) = found else {
             self.walk = Walk::Done;
             return None;
@@ -186,9 +189,22 @@ impl Watchers {
         }
     }
 
+    /// Tells those watchers what became of a row who want to know what this node does itself.
+    pub(super) fn publish_own(&mut self, at: Place<'_>, step: &Step, limit: usize) {
+        if self.by_id.values().any(|watcher| watcher.filter.own)
+            && let Some((before, after)) = step.seen()
+        {
+            self.tell_some(&Change::of(at, before, after), limit, |filter| filter.own);
+        }
+    }
+
     /// Tells all watchers; one whose queue is full starts over.
     pub(super) fn tell(&mut self, change: &Change, limit: usize) {
-        for watcher in self.by_id.values_mut() {
+        self.tell_some(change, limit, |_| true);
+    }
+
+    fn tell_some(&mut self, change: &Change, limit: usize, who: impl Fn(&Filter) -> bool) {
+        for watcher in self.by_id.values_mut().filter(|watcher| who(&watcher.filter)) {
             if !watcher.push(change, limit) {
                 self.lagged += 1;
             }
@@ -196,13 +212,13 @@ impl Watchers {
     }
 
     /// The next change for a watcher. `members` gives the values of the active ones, `admits` says which rows a
-    /// watcher begins with.
+    /// watcher begins with, by whether it wants own ones too.
     pub(super) fn next(
         &mut self,
         id: WatchId,
         rows: &Rows,
         members: impl Fn() -> Vec<Change>,
-        admits: impl Fn(&Entry) -> bool,
+        admits: impl Fn(&Entry, bool) -> bool,
     ) -> Option<Change> {
         let watcher = self.by_id.get_mut(&id)?;
         if std::mem::take(&mut watcher.lagged) {

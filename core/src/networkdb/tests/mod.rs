@@ -123,6 +123,22 @@ fn a_watch_begins_with_the_rows_of_others_and_misses_nothing() {
 }
 
 #[test]
+fn a_watch_that_asks_for_own_rows_is_told_what_this_node_writes() {
+    let mut tables = tables(|_| {});
+    let key = |key: &str| EntryKey::new("net", "t", key);
+    tables.create_entry(&key("a"), "1".into()).unwrap();
+    let [others, all] = [false, true].map(|own| tables.watch(Filter { own, ..Filter::network("net") }));
+    receive(&mut tables, &event(7, "b", "k1", "v"));
+    let (create, update, delete) = (ChangeKind::Create, ChangeKind::Update, ChangeKind::Delete);
+    assert_eq!(changes(&mut tables, all), [(create, "a".into()), (create, "k1".into())]);
+    tables.update_entry(&key("a"), "2".into()).unwrap();
+    tables.create_entry(&key("b"), "3".into()).unwrap();
+    tables.delete_entry(&key("b")).unwrap();
+    assert_eq!(changes(&mut tables, all), [(update, "a".into()), (create, "b".into()), (delete, "b".into())]);
+    assert_eq!(changes(&mut tables, others), [(create, "k1".into())]);
+}
+
+#[test]
 fn a_watcher_that_lags_starts_over() {
     let mut tables = tables(|config| config.limits.watch_queue = 2);
     let watch = tables.watch(Filter::table("t"));
