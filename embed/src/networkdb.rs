@@ -103,6 +103,9 @@ enum Command {
     Watch {
         network: Option<String>,
         table: Option<String>,
+        /// Tell also what this node writes itself.
+        #[serde(default)]
+        own: bool,
     },
     Unwatch {
         watch: u64,
@@ -164,8 +167,8 @@ impl Object for Tables {
                 db.leave_network(now, network.as_bytes())?;
                 Ok(json!({}))
             }
-            Command::Watch { network, table } => {
-                let watch = db.watch(filter(network, table));
+            Command::Watch { network, table, own } => {
+                let watch = db.watch(Filter { own, ..filter(network, table) });
                 self.watches.push(watch);
                 Ok(json!({ "watch": watch.0 }))
             }
@@ -297,7 +300,7 @@ pub(crate) fn stats(stats: &impl serde::Serialize) -> Result<Value, Error> {
 }
 
 fn filter(network: Option<String>, table: Option<String>) -> Filter {
-    Filter { network: network.map(Name::from), table: table.map(Name::from) }
+    Filter { network: network.map(Name::from), table: table.map(Name::from), own: false }
 }
 
 fn copied(name: &[u8]) -> Bytes {
