@@ -124,7 +124,14 @@ impl Tables {
         }
     }
 
-    /// A node has said goodbye or was replaced: nothing of it stays.
+    /// The owner of rows takes part from now on: those that came before are there.
+    pub(super) fn show_rows(&mut self, network: &Name, owner: &Name) {
+        for held in self.rows.hidden_of(network, owner) {
+            self.put_and_tell(held.place(), &held.entry.turned(RowState::Live, 0));
+        }
+    }
+
+    /// A node has said goodbye or was replaced: its rows go with it.
     pub(super) fn node_left(&mut self, name: &Name) {
         self.drop_rows(None, name);
         self.nodes.set(name, Standing::Left);
@@ -140,16 +147,20 @@ impl Tables {
         }
     }
 
-    /// Removes all rows of a node, in one network or all; watchers learn of those they saw.
+    /// Removes all rows of a node, in one network or all; watchers learn of those they saw. Its tombstones stay their
+    /// time: somebody cut off may still hold what it deleted.
     pub(super) fn drop_rows(&mut self, network: Option<&Name>, owner: &Name) {
         for held in self.rows_of(network, owner) {
-            self.remove_and_tell(held.place());
+            if !held.entry.is_tombstone() {
+                self.remove_and_tell(held.place());
+            }
         }
     }
 
-    /// The rows of another node: there are none outside the networks it takes part in.
+    /// The rows of another node. Outside the networks it takes part in there are but hidden ones, and tombstones.
     fn rows_of(&self, network: Option<&Name>, owner: &Name) -> Vec<Held> {
-        let all = || self.networks.of(owner).map(|(network, _)| network.clone()).collect();
+        let joined = || self.networks.of(owner).filter(|(_, at)| !at.leaving);
+        let all = || joined().map(|(network, _)| network.clone()).collect();
         let networks: Vec<Name> = network.map_or_else(all, |network| vec![network.clone()]);
         let mut rows = Vec::new();
         for network in networks {

@@ -204,6 +204,7 @@ impl Tables {
             self.drop_rows(Some(network), node);
         } else if active {
             self.networks.add_peer(network, node);
+            self.show_rows(network, node);
         }
         true
     }
@@ -223,13 +224,15 @@ impl Tables {
             self.counters.unknown_kind += 1;
             return;
         }
-        let attached =
-            self.networks.attachment(event.node, event.network).is_some_and(|known| !known.leaving);
-        if !self.networks.joined(event.network) || !attached {
-            return;
-        }
         let at = place(event);
         let known = self.rows.get(at);
+        // What took the place of a row held here counts, though its owner has left or failed before this node came:
+        // that row would outlive its tombstone.
+        let takes_part = self.takes_part(event);
+        let counts = takes_part || (context.bulk && known.is_some());
+        if !counts || !self.networks.joined(event.network) {
+            return;
+        }
         if let Some(known) = known.filter(|known| known.time() >= event.time && !self.takes_old_news) {
             let ours = known.time() == event.time && *known.owner() == self.name;
             let larger = (known.owner().as_bytes(), known.value()) > (event.node, event.value);
@@ -247,15 +250,21 @@ impl Tables {
             self.counters.rows_dropped += 1;
             return;
         }
-        self.store_event(event, data, context);
+        let draft = self.draft(event, takes_part);
+        self.store_event(&draft, event, data, context);
     }
 
-    /// Whether a row is that of a failed node and is soon to be forgotten. Two nodes would teach it each other again for
-    /// ever, each just before the other forgets it.
+    /// Whether the owner of a row takes part in its network.
+    fn takes_part(&self, event: &TableEvent<'_>) -> bool {
+        self.networks.attachment(event.node, event.network).is_some_and(|known| !known.leaving)
+    }
+
+    /// Whether a row that is not known here is soon to be forgotten. Nodes would teach it each other again for ever,
+    /// each just before the other forgets it.
     fn is_ending(&self, event: &TableEvent<'_>) -> bool {
         let left = i64::from(event.residual) * SECOND;
         let soon = left > 0 && left <= nanos(self.config.reap_entry) / 6;
-        event.kind != DELETE && soon && self.nodes.standing(event.node) == Some(Standing::Failed)
+        soon && (event.kind == DELETE || self.nodes.standing(event.node) == Some(Standing::Failed))
     }
 
     /// Whether an event makes more of the rows than there may be. One that makes a row no longer is always taken.
@@ -270,25 +279,29 @@ impl Tables {
         too_many || (more > 0 && self.rows.bytes() + more > limits.row_bytes)
     }
 
-    fn store_event(&mut self, event: &TableEvent<'_>, data: &[u8], context: Context) {
-        let at = place(event);
-        let unknown = self.rows.get(at).is_none();
-        let Some((owner, node)) = self.nodes.entry(event.node) else { return };
-        let state = match (event.kind == DELETE, node.standing) {
-            (true, _) => RowState::Deleted,
-            (false, Standing::Failed) => RowState::Hidden,
-            (false, _) => RowState::Live,
+    /// A row as it is stored: hidden while its owner does not take part.
+    fn draft<'a>(&self, event: &TableEvent<'a>, takes_part: bool) -> Draft<'a> {
+        let known = self.nodes.entry(event.node).map(|(name, node)| (name.clone(), node.standing));
+        let (owner, standing) = known.unwrap_or_else(|| (event.node.into(), Standing::Failed));
+        let state = match event.kind {
+            DELETE => RowState::Deleted,
+            _ if takes_part && standing != Standing::Failed => RowState::Live,
+            _ => RowState::Hidden,
         };
         let mut reap = i64::from(event.residual) * SECOND;
         if reap == 0 && state != RowState::Live {
             reap = nanos(self.config.reap_entry);
         }
-        let (value, time) = (event.value, event.time);
-        let draft = Draft { owner: owner.clone(), value, time, state, reap, inherited: false };
+        Draft { owner, value: event.value, time: event.time, state, reap, inherited: false }
+    }
+
+    fn store_event(&mut self, draft: &Draft<'_>, event: &TableEvent<'_>, data: &[u8], context: Context) {
+        let at = place(event);
+        let unknown = self.rows.get(at).is_none();
         self.counters.table_events += 1;
-        self.put_and_tell(at, &draft);
-        let worth = context.bulk && reap > nanos(self.config.reap_entry) / 6;
-        if !(unknown && state == RowState::Deleted) || worth {
+        self.put_and_tell(at, draft);
+        let worth = context.bulk && draft.reap > nanos(self.config.reap_entry) / 6;
+        if !(unknown && draft.state == RowState::Deleted) || worth {
             self.relay(at, event.time, data, context);
         }
     }

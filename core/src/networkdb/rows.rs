@@ -284,6 +284,13 @@ impl Rows {
         over.map(|(_, network, table, entry)| Stored { network, table, entry }.held()).collect()
     }
 
+    /// The hidden rows of an owner in a network.
+    pub(super) fn hidden_of(&self, network: &Name, owner: &Name) -> Vec<Held> {
+        let hidden = |entry: &Entry| !entry.is_tombstone() && entry.owner() == owner;
+        let found = self.ending.iter().filter(|(_, of, _, entry)| of == network && hidden(entry));
+        found.map(|(_, network, table, entry)| Stored { network, table, entry }.held()).collect()
+    }
+
     /// Nanoseconds for which there have been rows here: how long this node lives.
     pub(super) fn lifetime(&self) -> i64 {
         self.age

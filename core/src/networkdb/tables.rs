@@ -428,6 +428,7 @@ impl Tables {
         self.bootstrap.trying = false;
         self.bootstrap.reached.clone_from(&report.reached);
         if report.reached.is_empty() {
+            self.retry_bootstrap(now);
             let result = Err(super::JoinError::Unreachable(report));
             self.done.push_back(Event::Joined { request, result });
         } else {

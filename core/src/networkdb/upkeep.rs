@@ -214,8 +214,13 @@ impl Tables {
             self.bootstrap.failures = 0;
             self.bootstrap.reached.clone_from(&report.reached);
             self.announce(now, JOIN, After::Nothing);
-            return;
+        } else {
+            self.retry_bootstrap(now);
         }
+    }
+
+    /// Nobody was reached: the bootstrap addresses are tried again, each time after twice the wait.
+    pub(super) fn retry_bootstrap(&mut self, now: Instant) {
         let wait = FIRST_RETRY * 2u32.pow(self.bootstrap.failures.min(10));
         self.bootstrap.failures = self.bootstrap.failures.saturating_add(1);
         let wait = wait.min(self.config.rejoin_interval);

@@ -32,8 +32,10 @@ pub(crate) enum Rule {
     NestedSyncDropped,
     AttachmentsContradicted,
     RowsInherited,
-    EndingHiddenNotLearnt,
+    EndingNotLearnt,
     EnoughCopies,
+    TombstonesStay,
+    SuccessorsTaken,
 }
 
 /// Who keeps a rule.
@@ -255,16 +257,28 @@ pub(crate) const ALL: &[Entry] = &[
         "own rows a bulk sync brings in versions of an earlier life are kept, unless written anew or perhaps deleted since",
     ),
     entry(
-        Rule::EndingHiddenNotLearnt,
+        Rule::EndingNotLearnt,
         Keeper::Ours,
         None,
-        "a row of a failed node with less than a sixth of its time left is not learnt anew: it would never go",
+        "a tombstone or hidden row with less than a sixth of its time left is not learnt anew: it would never go",
     ),
     entry(
         Rule::EnoughCopies,
         Keeper::Ours,
         Some((FIRST_2, "transmit_limit")),
         "among more than four nodes a cluster event goes out so often that one in a thousand misses anybody (section 2)",
+    ),
+    entry(
+        Rule::TombstonesStay,
+        Keeper::Ours,
+        None,
+        "tombstones of a node that leaves keep their time: somebody cut off may still hold what it deleted",
+    ),
+    entry(
+        Rule::SuccessorsTaken,
+        Keeper::Ours,
+        None,
+        "in a bulk sync what took the place of a row held here is taken, whether or not its owner takes part",
     ),
 ];
 

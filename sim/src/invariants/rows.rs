@@ -80,7 +80,7 @@ pub(super) struct Check<'a> {
     pub(super) now: Instant,
     /// The node may have written by itself or for its user.
     pub(super) may_write: bool,
-    /// The node has forgotten what was over. Tombstones also go with their owner, and then protect nothing.
+    /// The node has forgotten what was over.
     pub(super) reaped: bool,
 }
 
@@ -113,7 +113,7 @@ impl Check<'_> {
         history: &mut History,
         written: &mut Vec<Row>,
     ) -> Result<(), Violation> {
-        if before.is_some_and(|before| row.time < before.time) {
+        if before.is_some_and(|before| row.time < before.time && !self.went_with_owner(before)) {
             return self.violated("Lamport times never go back", row);
         }
         let own = *row.owner == *self.node.name.as_bytes();
@@ -134,6 +134,12 @@ impl Check<'_> {
             return self.violated("no row comes back after its reap time", row);
         }
         Ok(())
+    }
+
+    /// A live row goes when its owner leaves, and an older one may take its place in the same step.
+    fn went_with_owner(&self, row: &Row) -> bool {
+        let takes_part = || self.db.peers(&row.network).iter().any(|peer| peer.name == row.owner);
+        row.state != RowState::Deleted && !takes_part()
     }
 
     fn forgotten(&self, seen: &mut SeenRows, gone: &Row) {

@@ -16,7 +16,7 @@ use super::{
     *,
 };
 use crate::{
-    machine::{StreamId, StreamInput},
+    machine::{Fault, StreamId, StreamInput},
     memberlist::{Delegate, MemberEvent, Outcome, State},
 };
 
@@ -535,6 +535,27 @@ fn a_node_left_alone_says_so_once_and_tries_whom_it_saw_last_with_growing_pauses
 }
 
 #[test]
+fn a_join_that_reached_nobody_is_tried_again_soon() {
+    let mut config = Config::new("a", "192.0.2.1:7946".parse().unwrap());
+    config.rejoin_interval = Duration::from_secs(60);
+    let mut node = NetworkDb::new(config, [1; 32], NOW).unwrap();
+    node.join(NOW, vec![Endpoint::Addr(([192, 0, 2, 2], 7946).into())]);
+    let mut dialled = |now| {
+        node.handle(now, Input::Tick);
+        let outputs: Vec<_> = std::iter::from_fn(|| node.poll_output()).collect();
+        for output in &outputs {
+            if let Output::Open(id, _) = output {
+                node.handle(now, Input::Stream(*id, StreamInput::Failed(Fault::Refused)));
+            }
+        }
+        outputs.iter().filter(|output| matches!(output, Output::Open(..))).count()
+    };
+    let tries: Vec<usize> = (0..16).map(|second| dialled(NOW + Duration::from_secs(second))).collect();
+    assert_eq!(tries[0], 1);
+    assert!((3..=5).contains(&tries.iter().sum::<usize>()), "after 1, 2, 4 and 8 s, more or less: {tries:?}");
+}
+
+#[test]
 fn who_says_that_this_node_has_left_a_network_it_is_in_is_contradicted() {
     let mut tables = tables(|_| {});
     let mut told = |kind, time, network: &[u8]| {
@@ -562,4 +583,38 @@ fn a_row_of_a_failed_node_that_is_about_to_be_forgotten_is_not_learnt_again() {
     }
     let rows = tables.rows(&Filter::default());
     assert_eq!(rows.iter().map(|row| row.key.to_string()).collect::<Vec<_>>(), ["fresh"]);
+}
+
+/// `f` failed before this node came, and nobody tells a newcomer of it.
+#[test]
+fn what_a_node_never_heard_of_wrote_takes_the_place_of_an_older_row() {
+    let mut tables = tables(|_| {});
+    receive(&mut tables, &event(7, "b", "k", "old"));
+    receive(&mut tables, &event(7, "b", "gone", "old"));
+    let tombstone = TableEvent { kind: 3, residual: 60, ..event(8, "f", "gone", "old") };
+    bulk(&mut tables, &[event(8, "f", "k", "new"), tombstone, event(8, "f", "other", "v")]);
+    let key = |key: &str| EntryKey::new("net", "t", key);
+    assert_eq!(tables.get_entry(&key("gone")), Err(EntryError::Deleted(key("gone"))));
+    assert_eq!(tables.get_entry(&key("k")), Err(EntryError::Hidden(key("k"))), "until its owner is here");
+    assert_eq!(tables.get_entry(&key("other")), Err(EntryError::NotFound(key("other"))));
+    tables.member(NOW, &MemberEvent::Joined(member("f", 6, &[1])));
+    let join = NetworkEvent { kind: JOIN, time: 5, node: b"f", network: b"net" };
+    tables.message(NOW, &wrap(Kind::NetworkEvent, &join.to_bytes()));
+    assert_eq!(tables.get_entry(&key("k")).unwrap().value, "new");
+    assert_eq!(tables.get_entry(&key("gone")), Err(EntryError::Deleted(key("gone"))));
+}
+
+#[test]
+fn a_tombstone_outlives_its_owner_and_keeps_out_what_it_deleted() {
+    let mut tables = tables(|_| {});
+    let key = EntryKey::new("net", "t", "k");
+    receive(&mut tables, &event(7, "b", "live", "v"));
+    receive(&mut tables, &TableEvent { kind: 3, residual: 1_800, ..event(8, "b", "k", "v") });
+    tables.member(NOW, &MemberEvent::Gone(member("b", 2, &[1])));
+    tables.node_left(&"b".into());
+    assert_eq!(tables.rows(&Filter::default()).len(), 1, "its rows go");
+    bulk(&mut tables, &[event(7, "c", "k", "from somebody cut off")]);
+    assert_eq!(tables.get_entry(&key), Err(EntryError::Deleted(key.clone())));
+    tables.reap(Duration::from_secs(1_800));
+    assert_eq!(tables.rows(&Filter::default()).len(), 0);
 }

@@ -29,7 +29,7 @@ impl Peer {
         let key = key_of(step);
         let (old, (network, table, name)) = (self.rows.get(&key).cloned(), &key);
         let what = format!("in table {table} with network id {network} and key {name}");
-        let live = old.as_ref().is_some_and(|row| !row.deleting && !self.hidden(row));
+        let live = old.as_ref().is_some_and(|row| !row.deleting && !self.hidden(&key, row));
         let there = if self.does(Rule::CreateOverTombstone) { live } else { old.is_some() };
         match kind {
             1 if there && !old.as_ref().is_some_and(|row| row.inherited) => {
@@ -81,7 +81,7 @@ impl Peer {
         if row.deleting {
             return Err(format!("{what} deleted and pending garbage collection"));
         }
-        if self.hidden(row) {
+        if self.hidden(&key, row) {
             return Err(format!("{what} is owned by a failed node and hidden until it returns"));
         }
         answer.insert("value_hex".into(), row.value.clone().into());
@@ -139,7 +139,7 @@ impl Peer {
     fn bury_rows(&mut self, network: &str) {
         let rows: Vec<_> = self.rows.clone().into_iter().filter(|(key, _)| key.0 == network).collect();
         for (key, row) in rows {
-            if !row.deleting && !self.hidden(&row) {
+            if !row.deleting && !self.hidden(&key, &row) {
                 self.tell(&key, "delete", &row.value, &row.value);
             }
             if row.owner != self.name {

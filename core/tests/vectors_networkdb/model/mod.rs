@@ -257,15 +257,16 @@ impl Peer {
         }
         self.members.values_mut().for_each(|members| members.retain(|member| member != name));
         let hides = self.does(Rule::FailedHidden);
+        let rows = self.rows_of(None, name);
         if to == List::Left || !hides {
             self.detach(name);
         }
-        for (key, row) in self.rows_of(None, name) {
+        for (key, row) in rows {
             if !(row.deleting || was == List::Failed && hides) {
                 self.tell(&key, "delete", &row.value, &row.value);
             }
             if to == List::Left || !hides {
-                self.remove_row(&key);
+                self.drop_row(&key, &row);
             } else if !row.deleting {
                 self.rows.insert(key, Row { reap: TOMBSTONE, ..row });
             }
@@ -294,8 +295,8 @@ impl Peer {
             .collect();
         for (name, list) in over {
             if list == List::Failed && self.does(Rule::FailedHidden) {
+                self.rows_of(None, &name).iter().for_each(|(key, row)| self.drop_row(key, row));
                 self.attached.remove(&name);
-                self.rows_of(None, &name).iter().for_each(|(key, _)| self.remove_row(key));
             }
             self.nodes.remove(&name);
         }
@@ -304,15 +305,24 @@ impl Peer {
     // ---- Rows ------------------------------------------------------------------------------------------------
 
     fn rows_of(&self, network: Option<&str>, owner: &str) -> Vec<(Key, Row)> {
-        let rows = self
-            .rows
-            .iter()
-            .filter(|(key, row)| row.owner == owner && network.is_none_or(|name| key.0 == name));
+        let anywhere = |of: &str| !self.does(Rule::SuccessorsTaken) || self.takes_part(owner, of);
+        let rows = self.rows.iter().filter(|(key, row)| {
+            row.owner == owner && network.map_or_else(|| anywhere(&key.0), |name| key.0 == name)
+        });
         rows.map(|(key, row)| (key.clone(), row.clone())).collect()
     }
 
-    fn hidden(&self, row: &Row) -> bool {
-        self.does(Rule::FailedHidden) && !row.deleting && self.stands(&row.owner, List::Failed)
+    fn hidden(&self, key: &Key, row: &Row) -> bool {
+        let foreign = self.does(Rule::SuccessorsTaken) && row.owner != self.name;
+        let apart = foreign && !self.takes_part(&row.owner, &key.0);
+        self.does(Rule::FailedHidden) && !row.deleting && (apart || self.stands(&row.owner, List::Failed))
+    }
+
+    /// A row goes with its owner.
+    fn drop_row(&mut self, key: &Key, row: &Row) {
+        if !(row.deleting && self.does(Rule::TombstonesStay)) {
+            self.remove_row(key);
+        }
     }
 
     fn put_row(&mut self, key: &Key, row: Row) {
@@ -335,7 +345,7 @@ impl Peer {
     fn reap(&mut self) {
         self.lifetime += 5;
         for (key, row) in self.rows.clone() {
-            if !(row.deleting || self.hidden(&row)) {
+            if !(row.deleting || self.hidden(&key, &row)) {
                 continue;
             }
             if !(self.owns.contains_key(&key.0) || self.does(Rule::OrphansReaped)) {
@@ -369,7 +379,7 @@ impl Peer {
             if key.0 != network || (row.owner == self.name && !row.deleting) {
                 continue;
             }
-            if !row.deleting && !self.hidden(&row) {
+            if !row.deleting && !self.hidden(&key, &row) {
                 self.tell(&key, "delete", &row.value, &row.value);
             }
             self.rows.remove(&key);

@@ -105,6 +105,8 @@ impl Peer {
             return;
         }
         let (leaving, active) = (event.kind == 2, self.stands(&node, List::Active));
+        let rows = self.rows_of(Some(&network), &node).into_iter();
+        let rows: Vec<_> = rows.map(|(key, row)| (self.hidden(&key, &row), key, row)).collect();
         match self.attached.get_mut(&node).and_then(|networks| networks.get_mut(&network)) {
             Some(known) if known.time >= event.time => return,
             Some(known) => {
@@ -119,9 +121,10 @@ impl Peer {
         }
         if leaving {
             self.remove_member(&network, &node);
-            self.leaver_rows(&network, &node);
+            self.leaver_rows(rows);
         } else if active || !self.does(Rule::FailedHidden) {
             self.add_member(&network, &node);
+            self.joiner_rows(rows);
         }
         if let Some(data) = relay {
             let later_stays = self.does(Rule::QueuedGivesWay);
@@ -145,16 +148,24 @@ impl Peer {
         self.announce_network(1, network);
     }
 
-    fn leaver_rows(&mut self, network: &str, node: &str) {
-        for (key, row) in self.rows_of(Some(network), node) {
-            if !row.deleting && !self.hidden(&row) {
+    fn leaver_rows(&mut self, rows: Vec<(bool, Key, Row)>) {
+        for (hidden, key, row) in rows {
+            if !row.deleting && !hidden {
                 self.tell(&key, "delete", &row.value, &row.value);
             }
             if self.does(Rule::LeaverRowsRemoved) {
-                self.remove_row(&key);
+                self.drop_row(&key, &row);
             } else if !row.deleting {
                 self.rows.insert(key, Row { reap: TOMBSTONE, deleting: true, ..row });
             }
+        }
+    }
+
+    /// Rows that came before their owner took part.
+    fn joiner_rows(&mut self, rows: Vec<(bool, Key, Row)>) {
+        for (_, key, row) in rows.into_iter().filter(|(hidden, ..)| *hidden) {
+            self.tell(&key, "create", &row.value, "");
+            self.rows.insert(key, Row { reap: 0, ..row });
         }
     }
 
@@ -176,24 +187,25 @@ impl Peer {
         if !(1..=3).contains(&event.kind) && self.does(Rule::UnknownTypesDropped) {
             return;
         }
-        if !self.joined(&key.0) || !self.takes_part(&owner, &key.0) {
+        let old = self.rows.get(&key).cloned();
+        let apart = !self.takes_part(&owner, &key.0);
+        let successor = bulk && old.is_some() && self.does(Rule::SuccessorsTaken);
+        if !self.joined(&key.0) || (apart && !successor) {
             return; // 3, 4
         }
-        let old = self.rows.get(&key).cloned();
         if let Some(old) = old.as_ref().filter(|old| old.time >= event.time) {
             self.settle_tie(&key, old, event, bulk);
             return; // 5
         }
-        let ending = event.kind != 3 && (1..=TOMBSTONE / 6).contains(&i64::from(event.residual));
+        let ending = (1..=TOMBSTONE / 6).contains(&i64::from(event.residual));
         let failed = self.stands(&owner, List::Failed);
-        if old.is_none() && ending && failed && self.does(Rule::EndingHiddenNotLearnt) {
+        if old.is_none() && ending && (failed || event.kind == 3) && self.does(Rule::EndingNotLearnt) {
             return;
         }
         if old.is_none() && event.kind == 3 && !bulk && !self.does(Rule::UnknownDeleteStored) {
             return; // 6
         }
-        let (deleting, failed) =
-            (event.kind == 3, self.does(Rule::FailedHidden) && self.stands(&owner, List::Failed));
+        let (deleting, failed) = (event.kind == 3, self.does(Rule::FailedHidden) && (failed || apart));
         let reap = match i64::from(event.residual) {
             0 if deleting || failed => TOMBSTONE,
             residual => residual,
@@ -236,7 +248,7 @@ impl Peer {
         let (owner, value, deleting) = (self.name.clone(), hex::encode(event.value), event.kind == 3);
         let reap = if deleting { TOMBSTONE } else { 0 };
         if !deleting && self.lifetime >= TOMBSTONE {
-            if let Some(old) = old.filter(|old| !old.deleting && !self.hidden(old)) {
+            if let Some(old) = old.filter(|old| !old.deleting && !self.hidden(key, old)) {
                 self.tell(key, "delete", &old.value, &old.value);
             }
             self.remove_row(key);
@@ -250,7 +262,7 @@ impl Peer {
         self.put_row(key, row);
     }
 
-    fn takes_part(&self, node: &str, network: &str) -> bool {
+    pub(super) fn takes_part(&self, node: &str, network: &str) -> bool {
         if self.does(Rule::FailedHidden) {
             let attached = self.attached.get(node).and_then(|networks| networks.get(network));
             return attached.is_some_and(|at| !at.leaving);
@@ -268,8 +280,9 @@ impl Peer {
             return;
         }
         let absent = self.does(Rule::HiddenAbsent);
-        let prev =
-            old.filter(|old| !(old.deleting || absent && self.hidden(old))).map(|old| old.value.as_str());
+        let prev = old
+            .filter(|old| !(old.deleting || absent && self.hidden(key, old)))
+            .map(|old| old.value.as_str());
         let op = match (kind, prev) {
             // To a reader the row is gone: it is hidden from now on.
             (_, Some(_)) if failed && absent => "delete",
