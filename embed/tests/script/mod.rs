@@ -176,7 +176,9 @@ impl Runner {
         let gone = given.iter().filter_map(|one| if let Given::Gone(id) = one { Some(*id) } else { None });
         self.gone.extend(gone);
         outputs.retain(|output| stream(output).is_none_or(|id| !self.gone.contains(&id)));
-        outputs.iter().for_each(|output| self.output(output));
+        for output in &outputs {
+            self.output(output);
+        }
         let never = || "never".to_owned();
         let shown = deadline.map_or_else(never, |deadline| deadline.as_nanos().to_string());
         writeln!(self.text, "  > deadline {shown}").unwrap();
@@ -208,7 +210,9 @@ impl Runner {
 
     fn events(&mut self) -> Vec<Event> {
         let events: Vec<_> = std::iter::from_fn(|| self.node().next_event().unwrap()).collect();
-        events.iter().for_each(|event| self.event(event));
+        for event in &events {
+            self.event(event);
+        }
         events
     }
 

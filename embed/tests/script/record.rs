@@ -138,7 +138,9 @@ impl Recorder {
         let mine: Vec<_> = due.iter().filter(|(to, _)| *to == here).map(|(_, line)| line).collect();
         if !mine.is_empty() || self.wanted.is_some_and(|wanted| wanted <= now) {
             self.tell_time();
-            mine.into_iter().for_each(|line| drop(self.script.line(line)));
+            for line in mine {
+                self.script.line(line);
+            }
             let shown = self.script.line("step");
             self.wanted = shown.deadline;
             self.take(shown);
@@ -152,7 +154,9 @@ impl Recorder {
             other.deadline =
                 other.node.step(now, inputs.iter().filter_map(Given::input), &mut outputs).unwrap();
             while other.node.next_event().unwrap().is_some() {}
-            outputs.into_iter().for_each(|output| self.carry(addr, output));
+            for output in outputs {
+                self.carry(addr, output);
+            }
         }
     }
 
@@ -166,7 +170,9 @@ impl Recorder {
 
     fn take(&mut self, shown: Shown) {
         self.events.extend(shown.events);
-        shown.outputs.into_iter().for_each(|output| self.carry(self.here, output));
+        for output in shown.outputs {
+            self.carry(self.here, output);
+        }
     }
 
     fn carry(&mut self, from: SocketAddr, output: Output) {
