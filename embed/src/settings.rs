@@ -205,8 +205,7 @@ pub(crate) fn keys<'de, D: Deserializer<'de>>(from: D) -> Result<Keyring, D::Err
     let Value::Array(texts) = Value::deserialize(from)? else { return Err(wrong()) };
     let mut ring = Keyring::default();
     for text in texts {
-        let text =
-            Zeroizing::new(if let Value::String(text) = text { text } else { String::new() });
+        let text = Zeroizing::new(if let Value::String(text) = text { text } else { String::new() });
         let key = Zeroizing::new(hex::decode(text.as_bytes()).map_err(|_| wrong())?);
         ring.add(&key).map_err(|_| wrong())?;
     }
