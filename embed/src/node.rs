@@ -73,6 +73,8 @@ pub(crate) struct State {
     /// The user was told of an event, and has not yet taken the last.
     called: bool,
     closed: bool,
+    /// Threads that wait for an event: to wake nobody costs a call of the system too.
+    waiting: usize,
     wake: Option<Arc<dyn Signal>>,
     call: Option<Arc<dyn Signal>>,
 }
@@ -311,6 +313,7 @@ impl Inner {
             woken: true,
             called: false,
             closed: false,
+            waiting: 0,
             wake: None,
             call: None,
         };
@@ -336,10 +339,12 @@ impl Inner {
     /// Waits for news, for so long at most.
     fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        mut state: MutexGuard<'a, State>,
         timeout: Duration,
     ) -> Result<MutexGuard<'a, State>, Code> {
-        let (state, _) = self.news.wait_timeout(state, timeout).map_err(|_| Code::Poisoned)?;
+        state.waiting += 1;
+        let (mut state, _) = self.news.wait_timeout(state, timeout).map_err(|_| Code::Poisoned)?;
+        state.waiting -= 1;
         self.usable(state)
     }
 
@@ -518,7 +523,7 @@ impl State {
         let (wake, call) = (work && !self.woken, news && !self.called);
         self.woken |= work;
         self.called |= news;
-        Calls { wake: self.wake.clone().filter(|_| wake), call: self.call.clone().filter(|_| call), news }
+        Calls { wake: self.wake.clone().filter(|_| wake), call: self.call.clone().filter(|_| call), news: news && self.waiting > 0 }
     }
 }
 
@@ -526,6 +531,7 @@ impl State {
 struct Calls {
     wake: Option<Arc<dyn Signal>>,
     call: Option<Arc<dyn Signal>>,
+    /// Wake one of those that wait for an event.
     news: bool,
 }
 
