@@ -41,11 +41,11 @@ bench: setup-test peers
 	cargo build --release --locked --package networkdb-cli
 	NETWORKDB_BIN=$(CARGO_TARGET_DIR)/release/networkdb cargo run --release --locked --package networkdb-benches -- $(ARGS)
 
-# What the C library costs, alone and over sockets.
+# What the C library costs, alone and over sockets; TIME=seconds for each figure.
 bench-c: setup-test
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
 	export PKG_CONFIG_PATH=$(CACHE)/c/hosted/lib/pkgconfig; cc -std=c99 -O2 -Wall -Wextra -Werror -pedantic benches/c/bench.c -o $(CACHE)/c/bench -pthread $$(pkg-config --cflags --libs networkdb)
-	LD_LIBRARY_PATH=$(CACHE)/c/hosted/lib $(CACHE)/c/bench $(ARGS)
+	LD_LIBRARY_PATH=$(CACHE)/c/hosted/lib $(CACHE)/c/bench $(TIME)
 
 # TIME=seconds for each target, TARGET=names of some; TARGET and INPUT=file play an input again.
 fuzz: setup-test
