@@ -21,7 +21,7 @@ pub enum Way {
     C99Static,
     Cpp17,
     Cpp17Static,
-    /// With gcc's AddressSanitizer, which also looks for leaks.
+    /// With gcc's `AddressSanitizer`, which also looks for leaks.
     Address,
     /// Under valgrind, with a full search for leaks.
     Valgrind,
@@ -116,8 +116,9 @@ impl Program {
 
     /// Ready to run.
     pub fn command(&self) -> Command {
-        let mut run = Command::new(&self.line[0]);
-        run.args(&self.line[1..]);
+        let (program, arguments) = self.line.split_first().unwrap();
+        let mut run = Command::new(program);
+        run.args(arguments);
         if !self.way.is_static() {
             run.env("LD_LIBRARY_PATH", prefix().join("lib"));
         }
