@@ -1,4 +1,4 @@
-//! What a program in C can do wrong: also seen by AddressSanitizer and valgrind.
+//! What a program in C can do wrong: also seen by `AddressSanitizer` and valgrind.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod built;
