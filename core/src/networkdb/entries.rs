@@ -193,8 +193,6 @@ impl Tables {
             let others = nodes.with(super::Standing::Active).filter(|(node, _)| *node != name);
             others.map(|(_, node)| super::members::member_change(node.addr.ip(), true)).collect()
         };
-        watchers.next(id, rows, members, |entry, own| {
-            entry.is_live() && (own || entry.owner() != name || entry.is_inherited())
-        })
+        watchers.next(id, rows, members)
     }
 }

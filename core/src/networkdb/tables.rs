@@ -182,7 +182,7 @@ impl Tables {
             nodes: Nodes::default(),
             networks: Networks::default(),
             rows: Rows::default(),
-            watchers: Watchers::default(),
+            watchers: Watchers::new(config.memberlist.name.clone()),
             network_queue: EventQueue::default(),
             node_queue: EventQueue::default(),
             syncs: BTreeMap::new(),
