@@ -42,7 +42,13 @@ pub(super) enum Stage {
     /// The client is to acknowledge that the snapshot comes in snappy.
     Restart,
     /// The snapshot is being sent.
-    Snapshot { shared: Box<feed::Shared>, place: Place, since: Instant },
+    Snapshot {
+        shared: Box<feed::Shared>,
+        place: Place,
+        since: Instant,
+        /// Its end is acknowledged already: upstream lets what comes early wait until it is asked for.
+        acknowledged: bool,
+    },
     /// The client is to acknowledge that updates come in another stream.
     SnapshotAck(Arc<Crumb>),
     /// The client is sent what has changed.
@@ -122,12 +128,17 @@ impl Session {
         shared: &mut Shared,
         feeds: &mut [Feed],
     ) -> Result<(), Reason> {
-        match (&self.stage, message) {
+        match (&mut self.stage, message) {
             (Stage::Hello, Message::ClientHello(hello)) => self.hello(hello, shared, feeds),
             (Stage::Restart, Message::Ack) => self.begin_snapshot(shared, feeds),
+            (Stage::Snapshot { acknowledged, .. }, Message::Ack)
+                if self.line.form == Form::Snappy && !*acknowledged =>
+            {
+                *acknowledged = true;
+                Ok(())
+            }
             (Stage::SnapshotAck(crumb), Message::Ack) => {
                 let crumb = Arc::clone(crumb);
-                self.line.open(shared);
                 self.begin_to_follow(crumb, shared);
                 self.advance(shared, feeds)
             }
@@ -212,12 +223,17 @@ impl Session {
         let Some(feed) = feeds.get_mut(self.feed) else { return Err(Reason::UnknownSyncerType) };
         feed.stats.connections_streaming += 1;
         let of = Box::new(feed.snapshot(shared.now, self.line.form, &shared.config));
-        self.stage = Stage::Snapshot { shared: of, place: Place::default(), since: shared.now };
+        self.stage =
+            Stage::Snapshot { shared: of, place: Place::default(), since: shared.now, acknowledged: false };
         self.advance(shared, feeds)
     }
 
+    /// In snappy a stream begins here.
     pub(super) fn begin_to_follow(&mut self, cursor: Arc<Crumb>, shared: &mut Shared) {
         shared.timers.cancel(&Timer::Of(self.id(), Kind::Answer));
+        if self.line.form == Form::Snappy {
+            self.line.open(shared);
+        }
         self.line.status(shared, cursor.status());
         if !self.pings.running {
             self.begin_pings(shared);
