@@ -125,6 +125,7 @@ fn time_behind_after_the_grace_period() {
     assert_eq!(world.reason(id), None, "it is behind, but not for long");
     for _ in 0..7 {
         crawl(&mut world, id, 40);
+        assert_eq!(world.reason(id), None, "not before it is five minutes behind");
         world.change("a", &format!("{:?}", world.now));
     }
     assert_eq!(world.reason(id), Some(Reason::FellBehind));

@@ -74,8 +74,37 @@ fn skip_interface(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::syncproto::{Revision, SerializedUpdate, encode};
+    use crate::syncproto::{Revision, SerializedUpdate, encode, would_be_no_op};
+
+    proptest! {
+        /// The snapshot keeps every update as new, so that is what the one before was.
+        #[test]
+        fn what_changes_nothing_is_what_upstreams_rule_says(
+            values in (0..3_usize, 0..3_usize),
+            ttls in (0..2_i64, 0..2_i64),
+            revisions in (0..2_usize, 0..2_usize),
+            update_type in 0..5_u8,
+        ) {
+            let update = |value: usize, ttl, revision: usize, update_type| SerializedUpdate {
+                key: b"/key",
+                value: Some(&b"vv"[..value]),
+                revision: Revision::Text(&b"r"[..revision]),
+                v3_resource_version: &b"v"[..revision],
+                ttl,
+                update_type,
+            };
+            let next = update(values.0, ttls.0, revisions.0, UpdateType(update_type));
+            let previous = update(values.1, ttls.1, revisions.1, UpdateType::NEW);
+            let (next_body, previous_body) = (encoded(&next), encoded(&previous));
+            prop_assert_eq!(
+                Body::read(&next_body).would_be_no_op(&Body::read(&previous_body)),
+                would_be_no_op(&next, &previous)
+            );
+        }
+    }
 
     fn encoded(update: &SerializedUpdate<'_>) -> Vec<u8> {
         let mut out = Vec::new();
