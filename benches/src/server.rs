@@ -3,13 +3,11 @@
 
 use std::net::SocketAddr;
 
-use networkdb_host::sync::{Publisher, SyncServer, SyncServerConfig, SyncStatus};
+use networkdb_host::sync::{DEFAULT_SYNCER_TYPE, Publisher, SyncServer, SyncServerConfig, SyncStatus};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{Failure, workload::Workload};
-
-const SYNCER_TYPE: &str = "felix";
 
 /// The flags, named as the Go peer's.
 #[derive(Debug, clap::Args)]
@@ -29,11 +27,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 async fn serve(args: &Args) -> Result<(), Failure> {
     let config = SyncServerConfig {
         listen: args.listen,
-        syncer_types: vec![SYNCER_TYPE.to_owned()],
+        syncer_types: vec![DEFAULT_SYNCER_TYPE.to_owned()],
         ..SyncServerConfig::default()
     };
     let server = SyncServer::start(config)?;
-    let publisher = server.cache(SYNCER_TYPE).ok_or("the server lacks its only syncer type")?;
+    let publisher = server.cache(DEFAULT_SYNCER_TYPE).ok_or("the server lacks its only syncer type")?;
     let mut data = Data { publisher, kvs: args.kvs, touched: 0 };
     data.load().await?;
     println!("{}", json!({ "event": "ready", "addr": server.local_addr() }));

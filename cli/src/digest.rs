@@ -21,8 +21,8 @@ pub(crate) fn live_rows(node: &Node, network: &str, table: &str) -> Vec<Row> {
     rows
 }
 
-fn filter(network: &str, table: &str) -> Filter {
-    Filter { network: Some(Name::from(network)), table: Some(Name::from(table)), own: false }
+pub(crate) fn filter(network: &str, table: &str) -> Filter {
+    Filter { network: Some(Name::from(network)), table: Some(Name::from(table)), ..Filter::default() }
 }
 
 /// What tells two nodes' tables apart.

@@ -1,19 +1,24 @@
 //! What a sync server's own work costs: no network, clients that read at once.
 //!
 //! `cargo run --release --package networkdb-core --example sync_fanout`
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, unreachable_pub)]
 
 use std::{hint::black_box, time::Duration};
 
 use networkdb_core::{
     machine::{Input, Instant, Machine, Output, Rng, StreamId, StreamInput},
     syncproto::{
-        ClientHello, Message, Revision, SerializedUpdate, UpdateType,
+        Message,
         cache::Cache,
         encode,
         server::{Config, Server},
     },
 };
+
+#[path = "../tests/support/sync.rs"]
+mod support;
+
+use support::set;
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 const SESSIONS: usize = 1_000;
@@ -38,19 +43,6 @@ fn main() {
 
 fn value(len: usize, rng: &mut Rng) -> String {
     (0..len).map(|_| char::from(b'a' + rng.below(16) as u8)).collect()
-}
-
-fn set(cache: &mut Cache, number: usize, value: &str) {
-    let key =
-        format!("/calico/v1/host/node-{:04}/workload/k8s/ns%2fpod-{number:06}/endpoint/eth0", number % 1_000);
-    let update = SerializedUpdate {
-        key: key.as_bytes(),
-        value: Some(value.as_bytes()),
-        revision: Revision::Text(b"1234567"),
-        update_type: UpdateType::NEW,
-        ..SerializedUpdate::default()
-    };
-    cache.update(&update).unwrap();
 }
 
 /// Nanoseconds of the server for each crumb and session: until the bytes are handed over, and after that.
@@ -123,11 +115,7 @@ fn server(cache: &Cache, sessions: usize, snappy: bool) -> Server {
 }
 
 fn join(server: &mut Server, sessions: usize, snappy: bool) {
-    let mut hello = encode::definitions().to_vec();
-    let compression_algorithms = if snappy { vec![&b"snappy"[..]] } else { Vec::new() };
-    let asks =
-        ClientHello { supports_decoder_restart: snappy, compression_algorithms, ..ClientHello::default() };
-    encode::message(&mut hello, &Message::ClientHello(asks));
+    let hello = support::hello(snappy);
     let mut ack = Vec::new();
     encode::message(&mut ack, &Message::Ack);
     let ids = || (0..sessions).map(|number| StreamId(2 * number as u64 + 1));

@@ -1,5 +1,5 @@
 //! What the cache of the sync protocol and its clients cost in memory, by the allocator's count.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub)]
 
 use std::alloc::System;
 
@@ -7,12 +7,17 @@ use cap::Cap;
 use networkdb_core::{
     machine::{Input, Instant, Machine, Output, Rng, StreamId, StreamInput},
     syncproto::{
-        ClientHello, Message, Revision, SerializedUpdate, UpdateType,
+        Message,
         cache::Cache,
         encode,
         server::{Config, Server},
     },
 };
+
+#[path = "support/sync.rs"]
+mod support;
+
+use support::set;
 
 #[global_allocator]
 static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
@@ -20,26 +25,9 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 const NOW: Instant = Instant::from_nanos(1_000_000_000);
 const KEYS: usize = 100_000;
 
-fn set(cache: &mut Cache, number: usize, value: &str) {
-    let key =
-        format!("/calico/v1/host/node-{:04}/workload/k8s/ns%2fpod-{number:06}/endpoint/eth0", number % 1_000);
-    let update = SerializedUpdate {
-        key: key.as_bytes(),
-        value: Some(value.as_bytes()),
-        revision: Revision::Text(b"1234567"),
-        update_type: UpdateType::NEW,
-        ..SerializedUpdate::default()
-    };
-    cache.update(&update).unwrap();
-}
-
 /// One that reads nothing and has asked for everything.
 fn client(server: &mut Server, number: u64, snappy: bool) -> usize {
-    let (id, mut hello) = (StreamId(2 * number + 1), encode::definitions().to_vec());
-    let compression_algorithms = if snappy { vec![&b"snappy"[..]] } else { Vec::new() };
-    let asks =
-        ClientHello { supports_decoder_restart: snappy, compression_algorithms, ..ClientHello::default() };
-    encode::message(&mut hello, &Message::ClientHello(asks));
+    let (id, mut hello) = (StreamId(2 * number + 1), support::hello(snappy));
     if snappy {
         encode::message(&mut hello, &Message::Ack);
     }

@@ -300,7 +300,7 @@ pub(crate) fn stats(stats: &impl serde::Serialize) -> Result<Value, Error> {
 }
 
 fn filter(network: Option<String>, table: Option<String>) -> Filter {
-    Filter { network: network.map(Name::from), table: table.map(Name::from), own: false }
+    Filter { network: network.map(Name::from), table: table.map(Name::from), ..Filter::default() }
 }
 
 fn copied(name: &[u8]) -> Bytes {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use networkdb_core::{
     machine::{Input, Instant, Machine, Output, StreamId},
     syncproto::{
-        SerializedUpdate, SyncStatus,
+        DEFAULT_SYNCER_TYPE, SerializedUpdate, SyncStatus,
         cache::Cache,
         server::{self, Config, Server},
     },
@@ -70,7 +70,7 @@ impl SyncServerSettings {
         config.conflate = self.conflate.into_iter().map(String::into_boxed_str).collect();
         let mut names = self.syncer_types;
         if names.is_empty() {
-            names.push("felix".to_owned());
+            names.push(DEFAULT_SYNCER_TYPE.to_owned());
         }
         let mut server = Server::new(config, seed);
         let cache = || self.max_batch_size.map_or_else(Cache::default, Cache::new);

@@ -20,6 +20,8 @@ use crate::{
 
 /// Datagrams given to the machine under one lock.
 const BATCH: usize = 64;
+/// How far the first stream of a round is from that of the last round: a prime, so that each stream's turn comes.
+const TURN: usize = 2_654_435_761;
 /// The longest datagram there is.
 const DATAGRAM: usize = 65_536;
 
@@ -95,6 +97,8 @@ struct Driver<M: Machine> {
     outputs: Vec<Output>,
     /// Streams written to in this round.
     dirty: Vec<StreamId>,
+    /// Changes with each round.
+    turn: usize,
     buffer: Vec<u8>,
 }
 
@@ -111,6 +115,7 @@ impl<M: Machine + Send + 'static> Driver<M> {
             accepted: 0,
             outputs: Vec::new(),
             dirty: Vec::new(),
+            turn: 0,
             buffer,
         })
     }
@@ -222,8 +227,8 @@ impl<M: Machine + Send + 'static> Driver<M> {
     }
 
     fn flush(&mut self) {
-        self.dirty.sort_unstable();
-        self.dirty.dedup();
+        self.turn = self.turn.wrapping_add(TURN);
+        begin_elsewhere(&mut self.dirty, self.turn);
         let sent: Vec<_> = self
             .dirty
             .drain(..)
@@ -290,5 +295,33 @@ async fn wait_until(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(at) => sleep_until(at).await,
         None => pending().await,
+    }
+}
+
+/// Puts the streams of a round in order, each once. The first is another in each round: what goes to a thousand takes some
+/// milliseconds, and nobody is always among the last.
+fn begin_elsewhere(streams: &mut Vec<StreamId>, turn: usize) {
+    streams.sort_unstable();
+    streams.dedup();
+    let first = turn % streams.len().max(1);
+    streams.rotate_left(first);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_stream_is_always_among_the_last() {
+        for count in 1..50 {
+            let mut last = HashMap::new();
+            for round in 0..count {
+                let mut streams: Vec<_> = (0..count).rev().flat_map(|id| [StreamId(id); 2]).collect();
+                begin_elsewhere(&mut streams, TURN.wrapping_mul(round as usize));
+                assert_eq!(streams.len() as u64, count);
+                *last.entry(streams.pop()).or_insert(0) += 1;
+            }
+            assert!(last.values().all(|times| *times == 1), "{count}: {last:?}");
+        }
     }
 }

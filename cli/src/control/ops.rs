@@ -146,9 +146,7 @@ fn peers(node: &Node, network: &str) -> Value {
 }
 
 fn list(node: &Node, of: &Table, all: bool) -> Value {
-    let filter =
-        Filter { network: Some(Name::from(&*of.network)), table: Some(Name::from(&*of.table)), own: false };
-    let rows = node.rows(&filter);
+    let rows = node.rows(&digest::filter(&of.network, &of.table));
     let shown = rows.iter().filter(|row| all || row.state == RowState::Live).map(row::row);
     json!({ "rows": shown.collect::<Vec<_>>() })
 }

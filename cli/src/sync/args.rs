@@ -4,7 +4,7 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use networkdb_core::machine::Endpoint;
-use networkdb_host::{Tls, TlsSettings};
+use networkdb_host::{Tls, TlsSettings, sync::DEFAULT_SYNCER_TYPE};
 
 use crate::{
     failure::Failure,
@@ -86,7 +86,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "NETWORKDB_SYNC_LISTEN", value_name = "IP:PORT", default_value = "0.0.0.0:5473")]
     pub(super) listen: SocketAddr,
     /// What clients may ask for, such as felix or bgp; each gets the same
-    #[arg(long = "syncer", value_name = "TYPE", value_delimiter = ',', default_value = "felix")]
+    #[arg(long = "syncer", value_name = "TYPE", value_delimiter = ',', default_value = DEFAULT_SYNCER_TYPE)]
     pub(super) syncers: Vec<String>,
     /// Parts that share the connections; one serves thousands
     #[arg(long, default_value = "1")]
@@ -117,7 +117,7 @@ pub(super) struct ServerArgs {
     #[arg(required = true, value_name = "HOST[:PORT]", value_parser = parse_server)]
     pub(super) servers: Vec<Endpoint>,
     /// What to ask for
-    #[arg(long = "syncer", value_name = "TYPE", default_value = "felix")]
+    #[arg(long = "syncer", value_name = "TYPE", default_value = DEFAULT_SYNCER_TYPE)]
     pub(super) syncer: String,
     #[command(flatten)]
     pub(super) tls: TlsArgs,

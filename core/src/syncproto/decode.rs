@@ -6,7 +6,8 @@
 use super::{
     Kvs, Message,
     parse::{Again, Elements, First, Found, envelope, message},
-    plan::{Plans, Struct},
+    plan::Plans,
+    schema::Struct,
 };
 use crate::wire::gob::{Cursor, Error, Intake, Limits, Place, types::Id};
 

@@ -1,6 +1,6 @@
 //! What an `Envelope` holds.
 
-use super::{Kvs, SyncStatus};
+use super::{Kvs, SyncStatus, schema::Struct};
 use crate::wire::gob::Time;
 
 /// A message. Strings are bytes, since gob does not check them.
@@ -24,6 +24,24 @@ pub enum Message<'a> {
     Kvs(Kvs<'a>),
     /// An `Envelope` without a message, which no peer sends: Go's server ends the connection over it.
     Nil,
+}
+
+impl Message<'_> {
+    /// The name of its type in Go; none for [`Message::Nil`].
+    pub fn name(&self) -> Option<&'static str> {
+        let of = match self {
+            Self::ClientHello(_) => Struct::ClientHello,
+            Self::ServerHello(_) => Struct::ServerHello,
+            Self::DecoderRestart(_) => Struct::DecoderRestart,
+            Self::Ack => Struct::Ack,
+            Self::SyncStatus(_) => Struct::SyncStatus,
+            Self::Ping(_) => Struct::Ping,
+            Self::Pong(_) => Struct::Pong,
+            Self::Kvs(_) => Struct::Kvs,
+            Self::Nil => return None,
+        };
+        Some(of.name())
+    }
 }
 
 /// `MsgClientHello`.

@@ -30,3 +30,8 @@ pub use kvs::{Iter, Kvs};
 pub use message::{ClientHello, DecoderRestart, Message, Pong, ServerHello};
 pub use revision::{Basic, OtherRevision, Scalar};
 pub use update::{Revision, SerializedUpdate, SyncStatus, UpdateType};
+
+/// What a client wants to hear of that names no syncer type.
+pub const DEFAULT_SYNCER_TYPE: &str = "felix";
+/// The one compression there is, by its name in hellos and restarts.
+pub const SNAPPY: &str = "snappy";

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::{
     ClientHello, DecoderRestart, Kvs, Message, Pong, SerializedUpdate, ServerHello, SyncStatus, UpdateType,
-    plan::{Op, Plan, Plans, Struct},
+    plan::{Op, Plan, Plans},
     revision,
+    schema::Struct,
 };
 use crate::wire::gob::{Cursor, Fault, Fixed, Known, Limits, Time, Types, WireType, types::Id};
 

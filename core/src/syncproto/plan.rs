@@ -2,95 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::schema::PACKAGE;
+use super::schema::{Holds, Struct};
 use crate::wire::gob::{
     Fault, Known, Types, WireType,
     types::{Id, id},
 };
-
-/// Our structs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Struct {
-    Envelope,
-    ClientHello,
-    ServerHello,
-    DecoderRestart,
-    Ack,
-    SyncStatus,
-    Ping,
-    Pong,
-    Kvs,
-    Update,
-}
-
-/// What a field of ours holds.
-#[derive(Clone, Copy, Debug)]
-enum Holds {
-    Bool,
-    Int,
-    Uint,
-    Bytes,
-    Text,
-    Texts,
-    Interface,
-    Time,
-    Updates,
-}
-
-impl Struct {
-    /// The message that is registered under `name`.
-    pub(super) fn of_message(name: &[u8]) -> Result<Self, Fault> {
-        Ok(match name.strip_prefix(PACKAGE.as_bytes()).ok_or(Fault::UnknownName)? {
-            b"MsgClientHello" => Self::ClientHello,
-            b"MsgServerHello" => Self::ServerHello,
-            b"MsgDecoderRestart" => Self::DecoderRestart,
-            b"MsgACK" => Self::Ack,
-            b"MsgSyncStatus" => Self::SyncStatus,
-            b"MsgPing" => Self::Ping,
-            b"MsgPong" => Self::Pong,
-            b"MsgKVs" => Self::Kvs,
-            _ => return Err(Fault::UnknownName),
-        })
-    }
-
-    /// Our fields, in the order in which their reader counts them.
-    fn fields(self) -> &'static [(&'static str, Holds)] {
-        use Holds::{Bool, Bytes, Int, Interface, Text, Texts, Time, Uint, Updates};
-        match self {
-            Self::Envelope => &[("Message", Interface)],
-            Self::ClientHello => &[
-                ("Hostname", Text),
-                ("Info", Text),
-                ("Version", Text),
-                ("SyncerType", Text),
-                ("SupportsDecoderRestart", Bool),
-                ("SupportedCompressionAlgorithms", Texts),
-                ("SupportsModernPolicyKeys", Bool),
-                ("ClientConnID", Uint),
-            ],
-            Self::ServerHello => &[
-                ("Version", Text),
-                ("SyncerType", Text),
-                ("SupportsNodeResourceUpdates", Bool),
-                ("ServerConnID", Uint),
-            ],
-            Self::DecoderRestart => &[("Message", Text), ("CompressionAlgorithm", Text)],
-            Self::Ack => &[],
-            Self::SyncStatus => &[("SyncStatus", Uint)],
-            Self::Ping => &[("Timestamp", Time)],
-            Self::Pong => &[("PingTimestamp", Time), ("PongTimestamp", Time)],
-            Self::Kvs => &[("KVs", Updates)],
-            Self::Update => &[
-                ("Key", Text),
-                ("Value", Bytes),
-                ("Revision", Interface),
-                ("V3ResourceVersion", Text),
-                ("TTL", Int),
-                ("UpdateType", Uint),
-            ],
-        }
-    }
-}
 
 /// What to do with a field of the peer's struct.
 #[derive(Clone, Copy, Debug)]

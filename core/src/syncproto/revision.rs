@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Write};
 use super::{
     Message, Revision,
     parse::{Context, message},
-    plan::Struct,
+    schema::Struct,
 };
 use crate::wire::gob::{
     Cursor, Fault,

@@ -2,75 +2,174 @@
 
 use std::sync::LazyLock;
 
-use crate::wire::gob::types::{Id, WireType, id as basic};
+use crate::wire::gob::{
+    Fault,
+    types::{Id, WireType, id as basic},
+    write,
+};
 
 /// What the registered names of all messages begin with.
 pub(super) const PACKAGE: &str = "github.com/projectcalico/typha/pkg/syncproto.";
 
-/// Ids of the types in the order a stream of ours defines them.
-pub(super) mod id {
-    use super::Id;
+/// The types of fields that are neither structs of ours nor basic.
+const UPDATES: Id = 67;
+const ALGORITHMS: Id = 69;
+const TIME: Id = 75;
 
-    pub(crate) const ENVELOPE: Id = 64;
-    pub(crate) const KVS: Id = 65;
-    pub(crate) const UPDATE: Id = 66;
-    pub(crate) const UPDATES: Id = 67;
-    pub(crate) const CLIENT_HELLO: Id = 68;
-    pub(crate) const ALGORITHMS: Id = 69;
-    pub(crate) const SERVER_HELLO: Id = 70;
-    pub(crate) const DECODER_RESTART: Id = 71;
-    pub(crate) const ACK: Id = 72;
-    pub(crate) const SYNC_STATUS: Id = 73;
-    pub(crate) const PING: Id = 74;
-    pub(crate) const TIME: Id = 75;
-    pub(crate) const PONG: Id = 76;
+/// Our structs, in the order in which a stream of ours defines them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Struct {
+    Envelope,
+    Kvs,
+    Update,
+    ClientHello,
+    ServerHello,
+    DecoderRestart,
+    Ack,
+    SyncStatus,
+    Ping,
+    Pong,
 }
 
-/// Every type with its id in the streams we write.
-fn types() -> [(Id, WireType); 13] {
-    use WireType as T;
-    use basic::{BOOL, BYTES, INT, INTERFACE, STRING, UINT};
-    let update = [
-        ("Key", STRING),
-        ("Value", BYTES),
-        ("Revision", INTERFACE),
-        ("V3ResourceVersion", STRING),
-        ("TTL", INT),
-        ("UpdateType", UINT),
+/// What a field of ours holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Holds {
+    Bool,
+    Int,
+    Uint,
+    Bytes,
+    Text,
+    Texts,
+    Interface,
+    Time,
+    Updates,
+}
+
+impl Struct {
+    /// What an `Envelope` may hold.
+    const MESSAGES: [Self; 8] = [
+        Self::Kvs,
+        Self::ClientHello,
+        Self::ServerHello,
+        Self::DecoderRestart,
+        Self::Ack,
+        Self::SyncStatus,
+        Self::Ping,
+        Self::Pong,
     ];
-    let client_hello = [
-        ("Hostname", STRING),
-        ("Info", STRING),
-        ("Version", STRING),
-        ("SyncerType", STRING),
-        ("SupportsDecoderRestart", BOOL),
-        ("SupportedCompressionAlgorithms", id::ALGORITHMS),
-        ("SupportsModernPolicyKeys", BOOL),
-        ("ClientConnID", UINT),
-    ];
-    let server_hello = [
-        ("Version", STRING),
-        ("SyncerType", STRING),
-        ("SupportsNodeResourceUpdates", BOOL),
-        ("ServerConnID", UINT),
-    ];
-    let restart = [("Message", STRING), ("CompressionAlgorithm", STRING)];
-    let pong = [("PingTimestamp", id::TIME), ("PongTimestamp", id::TIME)];
-    [
-        (id::ENVELOPE, T::structure("Envelope", &[("Message", INTERFACE)])),
-        (id::KVS, T::structure("MsgKVs", &[("KVs", id::UPDATES)])),
-        (id::UPDATE, T::structure("SerializedUpdate", &update)),
-        (id::UPDATES, T::slice("[]syncproto.SerializedUpdate", id::UPDATE)),
-        (id::CLIENT_HELLO, T::structure("MsgClientHello", &client_hello)),
-        (id::ALGORITHMS, T::slice("[]syncproto.CompressionAlgorithm", STRING)),
-        (id::SERVER_HELLO, T::structure("MsgServerHello", &server_hello)),
-        (id::DECODER_RESTART, T::structure("MsgDecoderRestart", &restart)),
-        (id::ACK, T::structure("MsgACK", &[])),
-        (id::SYNC_STATUS, T::structure("MsgSyncStatus", &[("SyncStatus", UINT)])),
-        (id::PING, T::structure("MsgPing", &[("Timestamp", id::TIME)])),
-        (id::TIME, T::gob_encoder("Time")),
-        (id::PONG, T::structure("MsgPong", &pong)),
-    ]
+
+    /// The message that is registered under `name`.
+    pub(super) fn of_message(name: &[u8]) -> Result<Self, Fault> {
+        let name = name.strip_prefix(PACKAGE.as_bytes()).ok_or(Fault::UnknownName)?;
+        let found = Self::MESSAGES.into_iter().find(|message| message.name().as_bytes() == name);
+        found.ok_or(Fault::UnknownName)
+    }
+
+    /// Its name in Go.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Envelope => "Envelope",
+            Self::Kvs => "MsgKVs",
+            Self::Update => "SerializedUpdate",
+            Self::ClientHello => "MsgClientHello",
+            Self::ServerHello => "MsgServerHello",
+            Self::DecoderRestart => "MsgDecoderRestart",
+            Self::Ack => "MsgACK",
+            Self::SyncStatus => "MsgSyncStatus",
+            Self::Ping => "MsgPing",
+            Self::Pong => "MsgPong",
+        }
+    }
+
+    /// Its number in the streams we write.
+    pub(super) const fn id(self) -> Id {
+        match self {
+            Self::Envelope => 64,
+            Self::Kvs => 65,
+            Self::Update => 66,
+            Self::ClientHello => 68,
+            Self::ServerHello => 70,
+            Self::DecoderRestart => 71,
+            Self::Ack => 72,
+            Self::SyncStatus => 73,
+            Self::Ping => 74,
+            Self::Pong => 76,
+        }
+    }
+
+    /// Its fields: their readers and writers count them in this order.
+    pub(super) const fn fields(self) -> &'static [(&'static str, Holds)] {
+        use Holds::{Bool, Bytes, Int, Interface, Text, Texts, Time, Uint, Updates};
+        match self {
+            Self::Envelope => &[("Message", Interface)],
+            Self::Kvs => &[("KVs", Updates)],
+            Self::Update => &[
+                ("Key", Text),
+                ("Value", Bytes),
+                ("Revision", Interface),
+                ("V3ResourceVersion", Text),
+                ("TTL", Int),
+                ("UpdateType", Uint),
+            ],
+            Self::ClientHello => &[
+                ("Hostname", Text),
+                ("Info", Text),
+                ("Version", Text),
+                ("SyncerType", Text),
+                ("SupportsDecoderRestart", Bool),
+                ("SupportedCompressionAlgorithms", Texts),
+                ("SupportsModernPolicyKeys", Bool),
+                ("ClientConnID", Uint),
+            ],
+            Self::ServerHello => &[
+                ("Version", Text),
+                ("SyncerType", Text),
+                ("SupportsNodeResourceUpdates", Bool),
+                ("ServerConnID", Uint),
+            ],
+            Self::DecoderRestart => &[("Message", Text), ("CompressionAlgorithm", Text)],
+            Self::Ack => &[],
+            Self::SyncStatus => &[("SyncStatus", Uint)],
+            Self::Ping => &[("Timestamp", Time)],
+            Self::Pong => &[("PingTimestamp", Time), ("PongTimestamp", Time)],
+        }
+    }
+
+    fn wire_type(self) -> WireType {
+        let fields: Vec<_> = self.fields().iter().map(|(name, holds)| (*name, holds.id())).collect();
+        WireType::structure(self.name(), &fields)
+    }
+}
+
+impl Holds {
+    /// The type of such a field in the streams we write.
+    const fn id(self) -> Id {
+        match self {
+            Self::Bool => basic::BOOL,
+            Self::Int => basic::INT,
+            Self::Uint => basic::UINT,
+            Self::Bytes => basic::BYTES,
+            Self::Text => basic::STRING,
+            Self::Texts => ALGORITHMS,
+            Self::Interface => basic::INTERFACE,
+            Self::Time => TIME,
+            Self::Updates => UPDATES,
+        }
+    }
+}
+
+/// Every type with its number in the streams we write, by which they are ordered.
+fn types() -> Vec<(Id, WireType)> {
+    use Struct as S;
+    let structs = [S::Envelope, S::Update].into_iter().chain(S::MESSAGES).map(|of| (of.id(), of.wire_type()));
+    let mut types: Vec<_> = structs.collect();
+    types.extend([
+        (UPDATES, WireType::slice("[]syncproto.SerializedUpdate", S::Update.id())),
+        (ALGORITHMS, WireType::slice("[]syncproto.CompressionAlgorithm", basic::STRING)),
+        (TIME, WireType::gob_encoder("Time")),
+    ]);
+    types.sort_by_key(|(id, _)| *id);
+    types
 }
 
 /// The definitions of all types, each a gob message of its own.
@@ -79,7 +178,17 @@ pub(super) static DEFINITIONS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     for (id, described) in types() {
         definition.clear();
         described.define(id, &mut definition);
-        crate::wire::gob::write::bytes(&mut out, &definition);
+        write::bytes(&mut out, &definition);
     }
     out
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_stay_as_they_are() {
+        assert_eq!((DEFINITIONS.len(), crc32fast::hash(&DEFINITIONS)), (800, 0x4ad7_1792));
+    }
+}

@@ -125,6 +125,7 @@ fn time_behind_after_the_grace_period() {
     assert_eq!(world.reason(id), None, "it is behind, but not for long");
     for _ in 0..7 {
         crawl(&mut world, id, 40);
+        assert_eq!(world.reason(id), None, "not before it is five minutes behind");
         world.change("a", &format!("{:?}", world.now));
     }
     assert_eq!(world.reason(id), Some(Reason::FellBehind));
@@ -162,7 +163,7 @@ fn bytes_behind() {
             world.deliver();
         }
         let mut changes = 0;
-        while world.reason(id).is_none() {
+        while world.reason(id).is_none() && changes < 100 {
             world.change("a", &format!("{changes}{}", "x".repeat(60_000)));
             changes += 1;
         }
@@ -267,6 +268,21 @@ fn a_conflated_client_gets_the_newest_value_and_the_type_that_fits_what_it_holds
     world.change("held", "after");
     world.deliver();
     assert_eq!(world.news(id), ["kvs 1 held:2"]);
+}
+
+#[test]
+fn a_key_that_never_rests_holds_up_no_status_and_costs_no_more_each_time() {
+    let mut world = World::new(|config| {
+        config.conflate = vec!["felix".into()];
+        config.max_behind_bytes = 600;
+    });
+    let id = slow(&mut world);
+    world.status(SyncStatus::IN_SYNC);
+    for number in 0..30 {
+        world.change("hot", &format!("{number}{}", "x".repeat(60_000)));
+        world.deliver_one(id);
+    }
+    assert_eq!((world.reason(id), world.client(id).status), (None, 2));
 }
 
 #[test]

@@ -214,6 +214,29 @@ fn a_message_that_is_not_for_the_moment_ends_the_connection() {
 }
 
 #[test]
+fn an_acknowledgement_may_come_before_it_is_asked_for_and_no_other_after_it() {
+    let mut world = World::new(|_| ());
+    world.fill(5_000, 100);
+    let today = ClientHello {
+        supports_decoder_restart: true,
+        compression_algorithms: vec![b"snappy"],
+        ..ClientHello::default()
+    };
+    let [patient, hasty] = [2, 3].map(|times| {
+        let id = world.accept();
+        world.client(id).acknowledges = false;
+        world.say(id, &Message::ClientHello(today.clone()));
+        (0..times).for_each(|_| world.say(id, &Message::Ack));
+        id
+    });
+    world.deliver();
+    world.change("a", "1");
+    world.deliver();
+    assert_eq!(world.held(patient), &world.model());
+    assert_eq!(world.reason(hasty), Some(Reason::Unexpected("MsgACK")));
+}
+
+#[test]
 fn a_connection_ends_with_its_stream() {
     let mut world = World::new(|_| ());
     let (one, two, three) = (world.join(Kind::Old), world.join(Kind::Today), world.join(Kind::Today));

@@ -9,7 +9,7 @@ use std::{fmt, io, time::Duration};
 
 pub use client::{SyncClient, SyncClientConfig, SyncRates};
 pub use networkdb_core::syncproto::{
-    Revision, SerializedUpdate, SyncStatus, UpdateType,
+    DEFAULT_SYNCER_TYPE, Revision, SerializedUpdate, SyncStatus, UpdateType,
     cache::CacheStats,
     client::{self as follow, Connected, Event as SyncEvent, Reason as SyncEnd, Updates},
     server::{self as serve, Client as ServedClient, Reason as ServedEnd, Stats as ServerStats},

@@ -13,6 +13,7 @@ use futures::{Stream, future::join_all, stream};
 use networkdb_core::{
     machine::StreamId,
     syncproto::{
+        DEFAULT_SYNCER_TYPE,
         cache::CacheStats,
         server::{Client, Config, Event, Server, Stats},
     },
@@ -59,7 +60,7 @@ impl Default for SyncServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, SYNC_PORT)),
-            syncer_types: vec!["felix".to_owned()],
+            syncer_types: vec![DEFAULT_SYNCER_TYPE.to_owned()],
             shards: NonZeroUsize::MIN,
             tls: None,
             max_batch_size: 100,

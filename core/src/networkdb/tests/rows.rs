@@ -69,7 +69,7 @@ proptest! {
     ) {
         let (rows, model) = run(&ops);
         let name = |byte: u8| crate::Name::from(&[byte][..]);
-        let filter = Filter { network: network.map(name), table: table.map(name), own: false };
+        let filter = Filter { network: network.map(name), table: table.map(name), ..Filter::default() };
         let cursor = behind.map(|(n, t, k)| EntryKey::new(name(n), name(t), name(k)));
         let wanted = model.keys().filter(|(n, t, _)| network.is_none_or(|net| net == *n) && table.is_none_or(|tab| tab == *t));
         let wanted: Vec<_> = wanted.filter(|key| behind.is_none_or(|behind| **key > behind)).copied().collect();

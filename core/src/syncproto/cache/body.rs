@@ -1,7 +1,13 @@
 //! What is read again of a body: one element of a `MsgKVs` as [`encode::element`](crate::syncproto::encode::element)
 //! wrote it. Bodies are ours, so nothing in them is wrong; what cannot be is read as empty.
 
-use crate::syncproto::UpdateType;
+use crate::{
+    syncproto::{UpdateType, schema::Struct},
+    wire::gob::{Cursor, Fault},
+};
+
+/// Fields of an update.
+const FIELDS: usize = Struct::Update.fields().len();
 
 /// The fields that the cache and conflation look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,21 +22,26 @@ pub(crate) struct Body<'a> {
 impl<'a> Body<'a> {
     /// Takes a body off the front.
     pub(crate) fn take(bytes: &mut &'a [u8]) -> Option<Self> {
-        let (mut body, mut field) = (Self::default(), 0);
-        loop {
-            match uint(bytes)? {
-                0 => return Some(body),
-                step => field += step,
-            }
+        let mut cursor = Cursor::of(bytes);
+        let body = Self::take_fields(&mut cursor).ok()?;
+        *bytes = cursor.rest();
+        Some(body)
+    }
+
+    fn take_fields(cursor: &mut Cursor<'a>) -> Result<Self, Fault> {
+        let (mut body, mut last) = (Self::default(), -1);
+        cursor.element()?;
+        while let Some(field) = cursor.field(&mut last, FIELDS)? {
             match field {
-                1 => body.key = text(bytes)?,
-                2 => body.value = text(bytes)?,
-                3 => skip_interface(bytes)?,
-                4 => drop(text(bytes)?),
-                5 => body.ttl = uint(bytes)?,
-                _ => body.update_type = UpdateType(uint(bytes)? as u8),
+                0 => body.key = cursor.block()?,
+                1 => body.value = cursor.block()?,
+                2 => skip_interface(cursor)?,
+                3 => drop(cursor.block()?),
+                4 => body.ttl = cursor.uint()?,
+                _ => body.update_type = UpdateType(cursor.uint8()?),
             }
         }
+        Ok(body)
     }
 
     /// Reads one body.
@@ -46,43 +57,54 @@ impl<'a> Body<'a> {
 }
 
 /// The key of a body: the first field, left out if empty.
-pub(crate) fn key(mut body: &[u8]) -> &[u8] {
-    match uint(&mut body) {
-        Some(1) => text(&mut body).unwrap_or_default(),
+pub(crate) fn key(body: &[u8]) -> &[u8] {
+    let mut cursor = Cursor::of(body);
+    match cursor.uint() {
+        Ok(1) => cursor.block().unwrap_or_default(),
         _ => &[],
     }
 }
 
 /// A nil one is left out; else a string: the name and number of its type, and the length of what remains.
-fn skip_interface(bytes: &mut &[u8]) -> Option<()> {
-    text(bytes)?;
-    uint(bytes)?;
-    text(bytes).map(drop)
-}
-
-fn text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = uint(bytes)? as usize;
-    let (text, rest) = bytes.split_at_checked(len)?;
-    *bytes = rest;
-    Some(text)
-}
-
-fn uint(bytes: &mut &[u8]) -> Option<u64> {
-    let (&first, mut rest) = bytes.split_first()?;
-    let mut value = first.into();
-    if first >= 0x80 {
-        let digits;
-        (digits, rest) = rest.split_at_checked(first.wrapping_neg().into())?;
-        value = digits.iter().fold(0, |value, digit| value << 8 | u64::from(*digit));
-    }
-    *bytes = rest;
-    Some(value)
+fn skip_interface(cursor: &mut Cursor<'_>) -> Result<(), Fault> {
+    cursor.block()?;
+    cursor.uint()?;
+    cursor.block().map(drop)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::syncproto::{Revision, SerializedUpdate, encode};
+    use crate::syncproto::{Revision, SerializedUpdate, encode, would_be_no_op};
+
+    proptest! {
+        /// The snapshot keeps every update as new, so that is what the one before was.
+        #[test]
+        fn what_changes_nothing_is_what_upstreams_rule_says(
+            values in (0..3_usize, 0..3_usize),
+            ttls in (0..2_i64, 0..2_i64),
+            revisions in (0..2_usize, 0..2_usize),
+            update_type in 0..5_u8,
+        ) {
+            let update = |value: usize, ttl, revision: usize, update_type| SerializedUpdate {
+                key: b"/key",
+                value: Some(&b"vv"[..value]),
+                revision: Revision::Text(&b"r"[..revision]),
+                v3_resource_version: &b"v"[..revision],
+                ttl,
+                update_type,
+            };
+            let next = update(values.0, ttls.0, revisions.0, UpdateType(update_type));
+            let previous = update(values.1, ttls.1, revisions.1, UpdateType::NEW);
+            let (next_body, previous_body) = (encoded(&next), encoded(&previous));
+            prop_assert_eq!(
+                Body::read(&next_body).would_be_no_op(&Body::read(&previous_body)),
+                would_be_no_op(&next, &previous)
+            );
+        }
+    }
 
     fn encoded(update: &SerializedUpdate<'_>) -> Vec<u8> {
         let mut out = Vec::new();

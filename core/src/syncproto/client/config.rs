@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::super::FROM_SERVER;
+use super::super::{DEFAULT_SYNCER_TYPE, FROM_SERVER};
 use crate::{machine::Endpoint, wire::gob};
 
 /// The peer a client behaves like.
@@ -135,7 +135,7 @@ impl Config {
             hostname: hostname.into(),
             info: "networkdb".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            syncer_type: "felix".to_owned(),
+            syncer_type: DEFAULT_SYNCER_TYPE.to_owned(),
             generation: Generation::Today,
             accept_old_servers: false,
             decoder_restart: true,
@@ -170,8 +170,8 @@ impl Config {
 
     /// Whether `theirs` is the syncer type asked for.
     pub(super) fn is_syncer_type(&self, theirs: &[u8]) -> bool {
-        let or_felix = |name| if name == b"" { b"felix".as_slice() } else { name };
-        or_felix(theirs) == or_felix(self.syncer_type.as_bytes())
+        let or_default = |name| if name == b"" { DEFAULT_SYNCER_TYPE.as_bytes() } else { name };
+        or_default(theirs) == or_default(self.syncer_type.as_bytes())
     }
 }
 

@@ -101,12 +101,14 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_and_are_never_below_half() {
-        let (mut dialer, retry) = (dialer(true), Retry::default());
+        let (mut dialer, retry, mut shorter) = (dialer(true), Retry::default(), 0);
         for want in [100, 100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000] {
             let pause = dialer.pause(&retry).as_millis();
             assert!((want / 2..=want).contains(&pause), "{pause} of {want}");
+            shorter += usize::from(pause < want * 9 / 10);
             dialer.failed();
         }
+        assert!(shorter > 3, "who fails together does not try again together");
         dialer.succeeded();
         assert!(dialer.pause(&retry).as_millis() <= 100);
     }

@@ -1,7 +1,7 @@
 //! The server's bytes, as messages: a gob stream, later inside a snappy stream.
 
 use super::{
-    super::{Decoder, Message},
+    super::{Decoder, Message, SNAPPY},
     Reason,
 };
 use crate::wire::{gob::Limits, snappy::Unframer};
@@ -18,7 +18,7 @@ impl Layer {
     pub(super) fn named(algorithm: &[u8]) -> Option<Self> {
         match algorithm {
             b"" => Some(Self::Plain),
-            b"snappy" => Some(Self::Snappy(Unframer::default())),
+            name if name == SNAPPY.as_bytes() => Some(Self::Snappy(Unframer::default())),
             _ => None,
         }
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        ClientHello, DecoderRestart, Kvs, Message, Pong, SerializedUpdate, ServerHello, SyncStatus,
-        UpdateType, encode,
+        ClientHello, DEFAULT_SYNCER_TYPE, DecoderRestart, Kvs, Message, Pong, SNAPPY, SerializedUpdate,
+        ServerHello, SyncStatus, UpdateType, encode,
     },
     Config, Connected, Event, Generation, Reason,
     reader::Layer,
@@ -20,6 +20,8 @@ use crate::{machine::Lane, wire::gob::Time};
 const SWEPT: usize = 1000;
 /// Bytes of keys after which a batch of deletions ends.
 const SWEPT_BYTES: usize = 1 << 20;
+/// What a [`Message::Nil`] is called.
+const NIL: &str = "message without content";
 
 /// The state of a connection.
 #[derive(Debug)]
@@ -49,10 +51,10 @@ pub(super) fn hello(config: &Config, client_conn_id: u64) -> Bytes {
         ..ClientHello::default()
     };
     if config.generation == Generation::Today {
-        hello.syncer_type =
-            if config.syncer_type.is_empty() { b"felix" } else { config.syncer_type.as_bytes() };
+        let name = &*config.syncer_type;
+        hello.syncer_type = if name.is_empty() { DEFAULT_SYNCER_TYPE } else { name }.as_bytes();
         hello.supports_decoder_restart = config.decoder_restart;
-        hello.compression_algorithms = if config.snappy { vec![b"snappy"] } else { Vec::new() };
+        hello.compression_algorithms = if config.snappy { vec![SNAPPY.as_bytes()] } else { Vec::new() };
         hello.supports_modern_policy_keys = true;
         hello.client_conn_id = client_conn_id;
     }
@@ -80,7 +82,7 @@ impl Session {
     pub(super) fn take(&mut self, core: &mut Core, lane: &mut Lane, message: Message<'_>) -> Then {
         let today = core.config.generation == Generation::Today;
         if today && !self.greeted && !matches!(message, Message::ServerHello(_)) {
-            return Then::End(Reason::NotHello(name(&message)));
+            return Then::End(Reason::NotHello(message.name().unwrap_or(NIL)));
         }
         match message {
             Message::ServerHello(hello) => self.hello(core, hello),
@@ -90,7 +92,7 @@ impl Session {
             Message::DecoderRestart(message) if today && core.config.decoder_restart => {
                 restart(core, lane, message)
             }
-            other => Then::End(Reason::Unexpected(name(&other))),
+            other => Then::End(Reason::Unexpected(other.name().unwrap_or(NIL))),
         }
     }
 
@@ -177,19 +179,4 @@ fn ping(core: &mut Core, lane: &mut Lane, ping_timestamp: Time) -> Then {
     core.stats.pings += 1;
     core.write(lane, &Message::Pong(Pong { ping_timestamp, pong_timestamp: Time::default() }));
     Then::Go
-}
-
-/// What a message is called, for people.
-fn name(message: &Message<'_>) -> &'static str {
-    match message {
-        Message::ClientHello(_) => "MsgClientHello",
-        Message::ServerHello(_) => "MsgServerHello",
-        Message::DecoderRestart(_) => "MsgDecoderRestart",
-        Message::Ack => "MsgACK",
-        Message::SyncStatus(_) => "MsgSyncStatus",
-        Message::Ping(_) => "MsgPing",
-        Message::Pong(_) => "MsgPong",
-        Message::Kvs(_) => "MsgKVs",
-        Message::Nil => "message without content",
-    }
 }

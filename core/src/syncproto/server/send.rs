@@ -194,7 +194,8 @@ impl Session {
 
     /// All of the snapshot is handed over.
     fn end_snapshot(&mut self, shared: &mut Shared, feed: &mut Feed) {
-        let Stage::Snapshot { shared: of, since, .. } = &self.stage else { return };
+        let Stage::Snapshot { shared: of, since, acknowledged, .. } = &self.stage else { return };
+        let acknowledged = *acknowledged;
         let crumb = Arc::clone(&of.published.crumb);
         feed.stats.client_snapshot_send.add(shared.now.since(*since));
         feed.stats.connections_streaming -= 1;
@@ -204,6 +205,9 @@ impl Session {
         feed.stats.snapshot_raw_bytes = of.layout.snapshot().bytes() as u64;
         feed.stats.snapshot_compressed_bytes = self.line.snapshot_bytes;
         self.line.restart(shared, b"End of compressed snapshot.");
+        if acknowledged {
+            return self.begin_to_follow(crumb, shared);
+        }
         self.stage = Stage::SnapshotAck(crumb);
         self.await_ack(shared);
     }

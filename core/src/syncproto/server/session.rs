@@ -11,14 +11,11 @@ use super::{
 use crate::{
     machine::{Instant, Lane, StreamId},
     syncproto::{
-        ClientHello, Decoder, DecoderRestart, FROM_CLIENT, Message, ServerHello,
+        ClientHello, DEFAULT_SYNCER_TYPE, Decoder, DecoderRestart, FROM_CLIENT, Message, SNAPPY, ServerHello,
         cache::{Crumb, Form, Place},
     },
 };
 
-/// What a client that names no syncer type wants to hear of.
-const DEFAULT_SYNCER_TYPE: &[u8] = b"felix";
-const SNAPPY: &[u8] = b"snappy";
 /// Pongs a client may send beyond one for each ping.
 const SPARE_PONGS: u32 = 64;
 /// Bytes kept of what a client says of itself, for each text.
@@ -45,7 +42,13 @@ pub(super) enum Stage {
     /// The client is to acknowledge that the snapshot comes in snappy.
     Restart,
     /// The snapshot is being sent.
-    Snapshot { shared: Box<feed::Shared>, place: Place, since: Instant },
+    Snapshot {
+        shared: Box<feed::Shared>,
+        place: Place,
+        since: Instant,
+        /// Its end is acknowledged already: upstream lets what comes early wait until it is asked for.
+        acknowledged: bool,
+    },
     /// The client is to acknowledge that updates come in another stream.
     SnapshotAck(Arc<Crumb>),
     /// The client is sent what has changed.
@@ -125,17 +128,22 @@ impl Session {
         shared: &mut Shared,
         feeds: &mut [Feed],
     ) -> Result<(), Reason> {
-        match (&self.stage, message) {
+        match (&mut self.stage, message) {
             (Stage::Hello, Message::ClientHello(hello)) => self.hello(hello, shared, feeds),
             (Stage::Restart, Message::Ack) => self.begin_snapshot(shared, feeds),
+            (Stage::Snapshot { acknowledged, .. }, Message::Ack)
+                if self.line.form == Form::Snappy && !*acknowledged =>
+            {
+                *acknowledged = true;
+                Ok(())
+            }
             (Stage::SnapshotAck(crumb), Message::Ack) => {
                 let crumb = Arc::clone(crumb);
-                self.line.open(shared);
                 self.begin_to_follow(crumb, shared);
                 self.advance(shared, feeds)
             }
             (Stage::Snapshot { .. } | Stage::Follow(_), Message::Pong(_)) => self.pong(shared, feeds),
-            (_, other) => Err(Reason::Unexpected(name(other))),
+            (_, other) => Err(Reason::Unexpected(other.name().unwrap_or("envelope without a message"))),
         }
     }
 
@@ -145,13 +153,15 @@ impl Session {
         shared: &mut Shared,
         feeds: &mut [Feed],
     ) -> Result<(), Reason> {
-        let wanted = if hello.syncer_type.is_empty() { DEFAULT_SYNCER_TYPE } else { hello.syncer_type };
+        let wanted =
+            if hello.syncer_type.is_empty() { DEFAULT_SYNCER_TYPE.as_bytes() } else { hello.syncer_type };
         let feed = feeds.iter().position(|feed| feed.syncer_type.as_bytes() == wanted);
         self.feed = feed.ok_or(Reason::UnknownSyncerType)?;
         if shared.config.require_modern_policy_keys && !hello.supports_modern_policy_keys {
             return Err(Reason::OldPolicyKeys);
         }
-        let snappy = hello.supports_decoder_restart && hello.compression_algorithms.contains(&SNAPPY);
+        let snappy =
+            hello.supports_decoder_restart && hello.compression_algorithms.contains(&SNAPPY.as_bytes());
         let server_conn_id = shared.next_conn_id();
         let version = shared.config.version.clone();
         let greeting = ServerHello {
@@ -213,12 +223,17 @@ impl Session {
         let Some(feed) = feeds.get_mut(self.feed) else { return Err(Reason::UnknownSyncerType) };
         feed.stats.connections_streaming += 1;
         let of = Box::new(feed.snapshot(shared.now, self.line.form, &shared.config));
-        self.stage = Stage::Snapshot { shared: of, place: Place::default(), since: shared.now };
+        self.stage =
+            Stage::Snapshot { shared: of, place: Place::default(), since: shared.now, acknowledged: false };
         self.advance(shared, feeds)
     }
 
+    /// In snappy a stream begins here.
     pub(super) fn begin_to_follow(&mut self, cursor: Arc<Crumb>, shared: &mut Shared) {
         shared.timers.cancel(&Timer::Of(self.id(), Kind::Answer));
+        if self.line.form == Form::Snappy {
+            self.line.open(shared);
+        }
         self.line.status(shared, cursor.status());
         if !self.pings.running {
             self.begin_pings(shared);
@@ -287,25 +302,11 @@ impl Session {
     }
 }
 
-fn name(message: &Message<'_>) -> &'static str {
-    match message {
-        Message::ClientHello(_) => "MsgClientHello",
-        Message::ServerHello(_) => "MsgServerHello",
-        Message::DecoderRestart(_) => "MsgDecoderRestart",
-        Message::Ack => "MsgACK",
-        Message::SyncStatus(_) => "MsgSyncStatus",
-        Message::Ping(_) => "MsgPing",
-        Message::Pong(_) => "MsgPong",
-        Message::Kvs(_) => "MsgKVs",
-        Message::Nil => "envelope without a message",
-    }
-}
-
 fn text(bytes: &[u8]) -> Box<str> {
     String::from_utf8_lossy(bytes.get(..MAX_TEXT).unwrap_or(bytes)).into()
 }
 
 /// What a restart says of the stream that follows.
 pub(super) fn restart(message: &[u8]) -> Message<'_> {
-    Message::DecoderRestart(DecoderRestart { message, compression_algorithm: SNAPPY })
+    Message::DecoderRestart(DecoderRestart { message, compression_algorithm: SNAPPY.as_bytes() })
 }

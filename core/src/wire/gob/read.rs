@@ -136,7 +136,7 @@ impl Frame {
             return Err(Fault::Integer);
         }
         let Some(rest) = bytes.get(..head) else { return Ok(Self::Wanted(head)) };
-        let len = Cursor { rest, more: &[], parts: 0 }.uint()?;
+        let len = Cursor::of(rest).uint()?;
         match usize::try_from(len) {
             Ok(0) => Err(Fault::EmptyMessage),
             Ok(len) if len <= limit.saturating_sub(head) => Ok(Self::Known { head, len }),
@@ -159,6 +159,16 @@ impl<'a> Cursor<'a> {
         let mut cursor = Self { rest: &[], more: bytes, parts: 0 };
         cursor.next_message()?;
         Ok(cursor)
+    }
+
+    /// A reader of values without the count before them.
+    pub(crate) fn of(rest: &'a [u8]) -> Self {
+        Self { rest, more: &[], parts: 0 }
+    }
+
+    /// What is left of the message.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Drops what is left of the message and goes on with the next.
@@ -429,10 +439,6 @@ impl<'a> Cursor<'a> {
 mod tests {
     use super::*;
 
-    fn cursor(bytes: &[u8]) -> Cursor<'_> {
-        Cursor { rest: bytes, more: &[], parts: 0 }
-    }
-
     #[test]
     fn integers_are_read_in_any_length_up_to_eight_bytes() {
         for (bytes, value) in [
@@ -442,27 +448,27 @@ mod tests {
             (&[0xfd, 0, 1, 0], 256),
             (&[0xf8, 255, 255, 255, 255, 255, 255, 255, 255], u64::MAX),
         ] {
-            assert_eq!(cursor(bytes).uint(), Ok(value));
+            assert_eq!(Cursor::of(bytes).uint(), Ok(value));
         }
-        assert_eq!(cursor(&[0xf7, 0, 0, 0, 0, 0, 0, 0, 0, 1]).uint(), Err(Fault::Integer));
-        assert_eq!(cursor(&[0xfe, 1]).uint(), Err(Fault::Truncated));
-        assert_eq!(cursor(&[0x80]).uint(), Err(Fault::Integer));
-        assert_eq!(cursor(&[0x0e]).int(), Ok(7));
-        assert_eq!(cursor(&[0x01]).int(), Ok(-1));
-        assert_eq!(cursor(&[0xfe, 1, 1]).int(), Ok(-129));
-        assert_eq!(cursor(&[0xfe, 0x31, 0x40]).float(), Ok(17.0));
+        assert_eq!(Cursor::of(&[0xf7, 0, 0, 0, 0, 0, 0, 0, 0, 1]).uint(), Err(Fault::Integer));
+        assert_eq!(Cursor::of(&[0xfe, 1]).uint(), Err(Fault::Truncated));
+        assert_eq!(Cursor::of(&[0x80]).uint(), Err(Fault::Integer));
+        assert_eq!(Cursor::of(&[0x0e]).int(), Ok(7));
+        assert_eq!(Cursor::of(&[0x01]).int(), Ok(-1));
+        assert_eq!(Cursor::of(&[0xfe, 1, 1]).int(), Ok(-129));
+        assert_eq!(Cursor::of(&[0xfe, 0x31, 0x40]).float(), Ok(17.0));
     }
 
     #[test]
     fn the_number_of_a_field_stays_in_the_struct() {
         let mut last = -1;
-        let mut bytes = cursor(&[1, 2, 0]);
+        let mut bytes = Cursor::of(&[1, 2, 0]);
         assert_eq!(bytes.field(&mut last, 3), Ok(Some(0)));
         assert_eq!(bytes.field(&mut last, 3), Ok(Some(2)));
         assert_eq!(bytes.field(&mut last, 3), Ok(None));
         for beyond in [&[4][..], &[0xf8, 255, 255, 255, 255, 255, 255, 255, 255]] {
-            assert_eq!(cursor(beyond).field(&mut -1, 3), Err(Fault::FieldNumber));
+            assert_eq!(Cursor::of(beyond).field(&mut -1, 3), Err(Fault::FieldNumber));
         }
-        assert_eq!(cursor(&[1]).field(&mut 2, 3), Err(Fault::FieldNumber));
+        assert_eq!(Cursor::of(&[1]).field(&mut 2, 3), Err(Fault::FieldNumber));
     }
 }
