@@ -110,6 +110,11 @@ enum Command {
     Unwatch {
         watch: u64,
     },
+    /// A paused watch tells nothing. What it misses it makes up for when it goes on, if need be after a resync.
+    WatchPause {
+        watch: u64,
+        paused: bool,
+    },
     KeyAdd {
         key_hex: String,
     },
@@ -134,8 +139,14 @@ struct Behind {
 struct Tables {
     db: NetworkDb,
     /// Watches, asked in turn.
-    watches: Vec<WatchId>,
+    watches: Vec<Watch>,
     turn: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Watch {
+    id: WatchId,
+    paused: bool,
 }
 
 impl Object for Tables {
@@ -168,9 +179,14 @@ impl Object for Tables {
                 Ok(json!({}))
             }
             Command::Watch { network, table, own } => {
-                let watch = db.watch(Filter { own, ..filter(network, table) });
-                self.watches.push(watch);
-                Ok(json!({ "watch": watch.0 }))
+                let id = db.watch(Filter { own, ..filter(network, table) });
+                self.watches.push(Watch { id, paused: false });
+                Ok(json!({ "watch": id.0 }))
+            }
+            Command::WatchPause { watch, paused } => {
+                let place = self.watch(WatchId(watch))?;
+                self.watches.get_mut(place).ok_or(Code::Missing)?.paused = paused;
+                Ok(json!({}))
             }
             Command::Unwatch { watch } => self.unwatch(WatchId(watch)),
             Command::KeyAdd { key_hex } => Ok(done(db.add_key(&key(&key_hex)?)?)),
@@ -268,18 +284,21 @@ impl Tables {
     }
 
     fn unwatch(&mut self, watch: WatchId) -> Result<Value, Error> {
-        let place = self.watches.iter().position(|one| *one == watch).ok_or(Code::Missing)?;
-        self.watches.remove(place);
+        self.watches.remove(self.watch(watch)?);
         self.db.unwatch(watch);
         Ok(json!({}))
+    }
+
+    fn watch(&self, id: WatchId) -> Result<usize, Code> {
+        self.watches.iter().position(|watch| watch.id == id).ok_or(Code::Missing)
     }
 
     fn next_change(&mut self) -> Option<Event> {
         for _ in 0..self.watches.len() {
             self.turn = (self.turn + 1) % self.watches.len();
-            let watch = *self.watches.get(self.turn)?;
-            if let Some(found) = self.db.next_change(watch) {
-                return Some(change(watch, found));
+            let Watch { id, paused } = *self.watches.get(self.turn)?;
+            if !paused && let Some(found) = self.db.next_change(id) {
+                return Some(change(id, found));
             }
         }
         None
