@@ -7,6 +7,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ type Host struct {
 	node    ndb.Node
 	now     func() uint64
 	stepped func()
+	ended   func(error)
 	sockets Sockets
 
 	wake  chan struct{}
@@ -39,7 +41,6 @@ type Host struct {
 	stop  chan struct{}
 	once  sync.Once
 	over  chan struct{}
-	err   error
 	// Of dials, ended with the host.
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -57,23 +58,29 @@ type Host struct {
 	lost error
 }
 
-// Start drives a node until [Host.Stop] or a fault. `stepped` is called after each step, by the stepper, and must not block.
-func Start(node ndb.Node, now func() uint64, sockets Sockets, stepped func()) *Host {
+// New is a host for a node. `stepped` is called after each step and `ended` after a fault, by the stepper; they must not block.
+func New(node ndb.Node, now func() uint64, sockets Sockets, stepped func(), ended func(error)) *Host {
 	h := &Host{
-		node: node, now: now, stepped: stepped, sockets: sockets,
+		node: node, now: now, stepped: stepped, ended: ended, sockets: sockets,
 		wake: make(chan struct{}, 1), inbox: make(chan note, maxNotes), stop: make(chan struct{}),
 		over: make(chan struct{}), streams: make(map[uint64]*stream),
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if sockets.Packets != nil {
 		h.packets = newPackets(sockets.Packets)
+	}
+	return h
+}
+
+// Start drives the node until [Host.Stop] or a fault.
+func (h *Host) Start() {
+	if h.packets != nil {
 		h.help(h.readPackets)
 	}
-	if sockets.Listener != nil {
+	if h.sockets.Listener != nil {
 		h.help(h.accept)
 	}
 	go h.run()
-	return h
 }
 
 // Wake makes the stepper step soon: a command may have left work.
@@ -84,16 +91,10 @@ func (h *Host) Wake() {
 	}
 }
 
-// Stop ends it: its sockets are closed and its goroutines gone when it returns. What drove the node into a fault is returned.
-func (h *Host) Stop() error {
+// Stop ends it: its sockets are closed and its goroutines gone when it returns.
+func (h *Host) Stop() {
 	h.once.Do(func() { close(h.stop) })
 	<-h.over
-	return h.err
-}
-
-// Over is closed when the host has ended.
-func (h *Host) Over() <-chan struct{} {
-	return h.over
 }
 
 func (h *Host) help(work func()) {
@@ -106,7 +107,9 @@ func (h *Host) help(work func()) {
 
 func (h *Host) run() {
 	defer close(h.over)
-	h.err = h.loop()
+	if err := h.loop(); err != nil {
+		h.ended(err)
+	}
 	h.shutdown()
 }
 
@@ -124,7 +127,7 @@ func (h *Host) loop() error {
 		}
 		h.gather()
 		if h.lost != nil {
-			return h.lost
+			return fmt.Errorf("networkdb: a socket ended: %w", h.lost)
 		}
 		if err := h.turn(); err != nil {
 			return err
