@@ -48,12 +48,13 @@ type Host struct {
 	helpers sync.WaitGroup
 
 	// The stepper's own.
-	packets  *packets
-	streams  map[uint64]*stream
-	accepted uint64
-	inputs   []ndb.Input
-	arena    []byte
-	deadline uint64
+	packets *packets
+	streams map[uint64]*stream
+	// The id of the next stream to be accepted.
+	accepting uint64
+	inputs    []ndb.Input
+	arena     []byte
+	deadline  uint64
 	// Why it cannot go on.
 	lost error
 }
@@ -63,7 +64,7 @@ func New(node ndb.Node, now func() uint64, sockets Sockets, stepped func(), ende
 	h := &Host{
 		node: node, now: now, stepped: stepped, ended: ended, sockets: sockets,
 		wake: make(chan struct{}, 1), inbox: make(chan note, maxNotes), stop: make(chan struct{}),
-		over: make(chan struct{}), streams: make(map[uint64]*stream),
+		over: make(chan struct{}), streams: make(map[uint64]*stream), accepting: 1,
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	if sockets.Packets != nil {

@@ -153,8 +153,8 @@ func (h *Host) take(n note) {
 }
 
 func (h *Host) takeAccepted(conn net.Conn) {
-	h.accepted = max(h.accepted+2, 1) | 1
-	s := newStream(h.accepted)
+	s := newStream(h.accepting)
+	h.accepting += 2
 	h.streams[s.id] = s
 	h.input(s, ndb.Input{Kind: ndb.Accepted, Addr: ndb.AddrOf(remote(conn))})
 	h.connect(s, conn)
