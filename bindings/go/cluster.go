@@ -29,7 +29,7 @@ func (n *Node) Members() ([]Member, error) {
 type Peer struct {
 	Name string
 	// Addr is not valid if it is not known.
-	Addr netip.AddrPort
+	Addr netip.Addr
 }
 
 // Peers are the nodes of a network; of the cluster, if it is empty.
@@ -42,7 +42,7 @@ func (n *Node) Peers(network string) ([]Peer, error) {
 		Peers []struct {
 			Name string
 			Hex  string `json:"name_hex"`
-			Addr *netip.AddrPort
+			Addr *netip.Addr
 		}
 	}
 	err := n.node.Ask(request, &answer)

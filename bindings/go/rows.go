@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/networkdb/networkdb/bindings/go/internal/ndb"
+	"github.com/networkdb/networkdb/bindings/go/internal/settings"
 )
 
 // Put writes a row, whether it is there or not. Names are any bytes. The value is read and not kept.
@@ -112,8 +113,7 @@ func (n *Node) List(filter Filter) iter.Seq2[Row, error] {
 			if len(page.Rows) == 0 {
 				return
 			}
-			last := page.Rows[len(page.Rows)-1]
-			request["behind"] = op{"network": last.Network, "table": last.Table, "key": last.Key}
+			request["behind"] = page.Rows[len(page.Rows)-1].place()
 		}
 	}
 }
@@ -128,6 +128,14 @@ type jsonRow struct {
 	ValueHex                   string   `json:"value_hex"`
 	Time                       uint64   `json:"time"`
 	State                      RowState `json:"state"`
+}
+
+// place is where the row lies, as it was named.
+func (r *jsonRow) place() op {
+	return op{
+		"network": r.Network, "network_hex": settings.Text(r.NetworkHex), "table": r.Table,
+		"table_hex": settings.Text(r.TableHex), "key": r.Key, "key_hex": settings.Text(r.KeyHex),
+	}
 }
 
 func (r *jsonRow) row() (Row, error) {

@@ -128,12 +128,26 @@ enum Command {
     Snapshot {},
 }
 
-/// The row a page begins behind.
+/// The row a page begins behind, as the last answer named it: what is no text is taken from its hex.
 #[derive(Deserialize)]
 struct Behind {
     network: String,
+    network_hex: Option<String>,
     table: String,
+    table_hex: Option<String>,
     key: String,
+    key_hex: Option<String>,
+}
+
+impl Behind {
+    fn place(self) -> Result<EntryKey, Error> {
+        let name = |text: String, hex: Option<String>| match hex {
+            Some(hex) => hex::decode(hex).map_err(|error| Error::new(Code::Request, error)),
+            None => Ok(text.into_bytes()),
+        };
+        let network = name(self.network, self.network_hex)?;
+        Ok(EntryKey::new(network, name(self.table, self.table_hex)?, name(self.key, self.key_hex)?))
+    }
 }
 
 struct Tables {
@@ -230,7 +244,7 @@ impl Tables {
                 json!({ "peers": peers.iter().map(show::peer).collect::<Value>() })
             }
             Command::List { network, table, behind, limit } => {
-                let behind = behind.map(|row| EntryKey::new(row.network, row.table, row.key));
+                let behind = behind.map(Behind::place).transpose()?;
                 let rows = db.page(&filter(network, table), behind.as_ref(), limit.unwrap_or(PAGE));
                 json!({ "rows": rows.iter().map(show::row).collect::<Value>() })
             }

@@ -103,6 +103,24 @@ fn a_paused_watch_tells_nothing_and_then_all() {
 }
 
 #[test]
+fn a_list_goes_on_behind_a_row_whose_name_is_no_text() {
+    let node = alone();
+    let ask = |request: serde_json::Value| -> serde_json::Value {
+        serde_json::from_str(&node.command(Instant::from_nanos(1), &request.to_string()).unwrap()).unwrap()
+    };
+    ask(serde_json::json!({ "op": "network_join", "network": "web" }));
+    for key in [&b"a\xff"[..], b"b\xff", b"c\xff"] {
+        let key = EntryKey::new("web", "t", key);
+        node.write(Instant::from_nanos(1), Write::Put, &key, bytes::Bytes::new()).unwrap();
+    }
+    let first = ask(serde_json::json!({ "op": "list", "limit": 1 }));
+    let row = &first["rows"][0];
+    assert_eq!(row["key_hex"], "61ff");
+    let next = ask(serde_json::json!({ "op": "list", "limit": 1, "behind": row }));
+    assert_eq!(next["rows"][0]["key_hex"], "62ff");
+}
+
+#[test]
 fn what_nodes_hold_is_told_as_json() {
     let mut wire = two();
     let key = EntryKey::new("web", "t", "alpha");

@@ -58,7 +58,7 @@ const (
 type Update struct {
 	// Key is the path of the key.
 	Key string
-	// Value is nil if the key is deleted.
+	// Value is nil if the key is deleted. One of no bytes is the same on the wire.
 	Value []byte
 	// Revision is the datastore's, empty for none.
 	Revision string

@@ -27,9 +27,15 @@ func Leaks(t testing.TB) {
 	t.Helper()
 	before := descriptors()
 	t.Cleanup(func() {
-		Eventually(t, "all goroutines to end", func() bool { return !bytes.Contains(stacks(), []byte("bindings/go/internal/host.")) })
+		Eventually(t, "all goroutines to end", func() bool { return !Running() })
 		Eventually(t, "all sockets to be closed", func() bool { return len(sockets(before)) == 0 })
 	})
+}
+
+// Running says whether there is a goroutine of a node.
+func Running() bool {
+	all := stacks()
+	return bytes.Contains(all, []byte("bindings/go/internal/host.")) || bytes.Contains(all, []byte("bindings/go/internal/node."))
 }
 
 // sockets are those of the network that were opened since. (Of others, the library's own host keeps a pair for the process.)
