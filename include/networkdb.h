@@ -909,11 +909,6 @@ typedef struct {
     ndb_slice text;
 } ndb_event;
 
-/*
- All codes.
- */
-#define ndb_status_ALL { ndb_status_Ok, ndb_status_Invalid, ndb_status_Config, ndb_status_Unsupported, ndb_status_Busy, ndb_status_Closed, ndb_status_Poisoned, ndb_status_Empty, ndb_status_TooSmall, ndb_status_Stream, ndb_status_System, ndb_status_Request, ndb_status_Exists, ndb_status_Missing, ndb_status_Deleted, ndb_status_Hidden, ndb_status_TooLarge, ndb_status_AlreadyJoined, ndb_status_NotJoined, ndb_status_Unreachable, ndb_status_Unannounced, ndb_status_Key, ndb_status_Undelivered, ndb_status_Malformed, }
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus

@@ -187,3 +187,20 @@ impl Machine for Driven {
         Some(Instant::ORIGIN + deadline.since(self.base))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::{Kind, Node};
+
+    #[test]
+    fn nothing_is_left_of_a_hosted_node_that_was_closed() {
+        let settings = "name = 'a'\nbind = '127.0.0.1:0'";
+        let node = Node::create(Kind::Memberlist, settings, [1; 32], Instant::ORIGIN).unwrap();
+        node.run().unwrap();
+        let inner = Arc::downgrade(&node.inner);
+        drop(node);
+        assert!(inner.upgrade().is_none());
+    }
+}

@@ -72,7 +72,7 @@ impl NetworkDbSettings {
 
 /// What may be asked of a NetworkDB node.
 #[derive(Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     Join {
         #[serde(deserialize_with = "endpoints")]

@@ -426,8 +426,11 @@ impl Inner {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
         let signals = state.signals();
+        // The built-in host's own leads back to this node.
+        let last = (state.wake.take(), state.call.take());
         drop(state);
         self.tell_all(signals);
+        drop(last);
     }
 
     pub(crate) fn poison(&self) {
