@@ -141,12 +141,14 @@ struct Behind {
 
 impl Behind {
     fn place(self) -> Result<EntryKey, Error> {
-        let name = |text: String, hex: Option<String>| match hex {
-            Some(hex) => hex::decode(hex).map_err(|error| Error::new(Code::Request, error)),
-            None => Ok(text.into_bytes()),
+        let name = |text: String, hex: Option<String>| match hex.map(hex::decode) {
+            Some(bytes) => {
+                bytes.map(|bytes| Name::from(&bytes[..])).map_err(|error| Error::new(Code::Request, error))
+            }
+            None => Ok(Name::from(text)),
         };
-        let network = name(self.network, self.network_hex)?;
-        Ok(EntryKey::new(network, name(self.table, self.table_hex)?, name(self.key, self.key_hex)?))
+        let (network, table) = (name(self.network, self.network_hex)?, name(self.table, self.table_hex)?);
+        Ok(EntryKey::new(network, table, name(self.key, self.key_hex)?))
     }
 }
 
