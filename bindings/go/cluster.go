@@ -32,7 +32,7 @@ type Peer struct {
 	Addr netip.Addr
 }
 
-// Peers are the nodes of a network; of the cluster, if it is empty.
+// Peers are the nodes of a network in the order they came, or if it is empty of the cluster by name.
 func (n *Node) Peers(network string) ([]Peer, error) {
 	request := op{"op": "peers"}
 	if network != "" {
