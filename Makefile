@@ -9,7 +9,7 @@ export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 PREFIX ?= /usr/local
 FEATURES ?= hosted
 
-.PHONY: run test install bench fuzz miri audit doc setup setup-test lint peers binary wasm
+.PHONY: run test test-go install bench fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
@@ -20,7 +20,13 @@ test: setup-test lint wasm binary peers
 	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
 	cargo test --locked --manifest-path fuzz/Cargo.toml
 	CACHE=$(CACHE) fuzz/run 20
+	$(MAKE) test-go
 	@echo "all tests passed"
+
+# The Go module and its examples, on a library installed in $(CACHE).
+test-go: setup-test
+	$(MAKE) install PREFIX=$(CACHE)/prefix DESTDIR=
+	bindings/go/test $(CACHE)/prefix
 
 # The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host. Named crate types: with a
 # Rust library among them, cargo does no link-time optimisation.

@@ -2,8 +2,8 @@
 
 package ndb
 
-// The archive comes first, so nothing is left to take from the shared library that pkg-config names.
-//
 // #cgo pkg-config: --static networkdb
 // #cgo LDFLAGS: -Wl,--as-needed -l:libnetworkdb.a
+//
+// /* The archive comes first, so nothing is left to take from the shared library that pkg-config names. */
 import "C"
