@@ -300,7 +300,7 @@ impl fmt::Debug for Node {
 
 impl Inner {
     fn new(object: Box<dyn Object>, now: Instant) -> Self {
-        let state = State {
+        let mut state = State {
             object,
             now,
             clock: None,
@@ -314,6 +314,7 @@ impl Inner {
             wake: None,
             call: None,
         };
+        state.look();
         Self {
             state: Mutex::new(state),
             news: Condvar::new(),

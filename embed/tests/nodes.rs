@@ -289,6 +289,13 @@ impl Signal for Counted {
 }
 
 #[test]
+fn what_a_node_has_to_tell_at_its_creation_waits_at_once() {
+    let config = r#"{"name":"a","advertise":"10.0.0.1:7946"}"#;
+    let node = Node::create(Kind::Memberlist, config, [1; 32], Instant::from_nanos(1)).unwrap();
+    assert_eq!(node.next_event().unwrap().map(|event| event.kind), Some(EventKind::MemberJoined));
+}
+
+#[test]
 fn the_host_is_woken_once_until_its_next_step() {
     let node = alone();
     let wake = Arc::new(Counted::default());
