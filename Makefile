@@ -23,8 +23,8 @@ test: setup-test lint wasm binary peers
 	$(MAKE) test-go
 	@echo "all tests passed"
 
-# The Go module and its examples, on a library installed in $(CACHE).
-test-go: setup-test
+# The Go module and its examples, on a library installed in $(CACHE), beside the Go peers.
+test-go: setup-test peers
 	$(MAKE) install PREFIX=$(CACHE)/prefix DESTDIR=
 	bindings/go/test $(CACHE)/prefix
 
