@@ -8,6 +8,7 @@ import (
 	"net"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -208,6 +209,45 @@ func TestTheProtocolRunsOverTLSOfGo(t *testing.T) {
 	if err != nil || event.Kind != Unreached || !strings.Contains(event.Text, "trust") {
 		t.Error(event, err)
 	}
+}
+
+// clinging gives its first connection a Close that waits.
+type clinging struct {
+	net.Listener
+	first sync.Once
+	until chan struct{}
+}
+
+type clingingConn struct {
+	net.Conn
+	until chan struct{}
+}
+
+func (l *clinging) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	l.first.Do(func() { conn = clingingConn{conn, l.until} })
+	return conn, err
+}
+
+func (c clingingConn) Close() error {
+	<-c.until
+	return c.Conn.Close()
+}
+
+func TestAConnectionThatIsSlowToCloseHoldsUpNobody(t *testing.T) {
+	check.Leaks(t)
+	plain, err := net.Listen("tcp", "127.0.0.1:0")
+	check.OK(t, err)
+	listener := &clinging{Listener: plain, until: make(chan struct{})}
+	server := serve(t, ServerConfig{Listener: listener})
+	t.Cleanup(func() { close(listener.until) })
+	check.OK(t, server.SetStatus(Felix, InSync))
+	first := follow(t, server, ClientConfig{NoReconnect: true})
+	inSync(t, first)
+	event, err := server.NextEvent(check.Context(t))
+	check.OK(t, err)
+	check.OK(t, server.Disconnect(event.Client.ID))
+	inSync(t, follow(t, server, ClientConfig{}))
 }
 
 func TestTheCodecReadsWhatItWritesWhereverItIsCut(t *testing.T) {

@@ -218,7 +218,7 @@ func (h *Host) shutdown() {
 	}
 	for _, s := range h.streams {
 		if !s.over {
-			s.end()
+			h.end(s)
 		}
 	}
 	gone := make(chan struct{})

@@ -115,19 +115,19 @@ func (h *Host) carryStream(s *stream, output *ndb.Output) {
 		if output.Code == 0 {
 			s.out <- piece{end: true}
 		} else {
-			s.end()
+			h.end(s)
 		}
 	}
 }
 
-// end drops a stream. Its goroutines end, and the last of them says GONE.
-func (s *stream) end() {
+// end drops a stream. Its goroutines end, and the last of them says GONE. To close a connection may take its time: TLS says goodbye.
+func (h *Host) end(s *stream) {
 	s.over = true
 	if s.cancel != nil {
 		s.cancel()
 	}
 	if s.conn != nil {
-		s.conn.Close()
+		h.help(func() { s.conn.Close() })
 	}
 	close(s.turn)
 	close(s.out)
@@ -170,7 +170,7 @@ func (h *Host) takeOpened(n note) {
 	n.discard()
 	if !s.over {
 		h.input(s, ndb.Input{Kind: ndb.Broken, Code: fault(n.err)})
-		s.end()
+		h.end(s)
 	}
 	h.input(s, ndb.Input{Kind: ndb.Gone})
 	delete(h.streams, s.id)
@@ -191,7 +191,7 @@ func (h *Host) takeOpen(s *stream, n note) {
 		h.input(s, ndb.Input{Kind: ndb.Sent, Len: uint64(n.count)})
 	case ndb.Broken:
 		h.input(s, ndb.Input{Kind: ndb.Broken, Code: fault(n.err)})
-		s.end()
+		h.end(s)
 	case ndb.Finished:
 		h.input(s, ndb.Input{Kind: ndb.Finished})
 		s.finished = true
@@ -199,7 +199,7 @@ func (h *Host) takeOpen(s *stream, n note) {
 		s.ended = true
 	}
 	if !s.over && s.finished && s.ended {
-		s.end()
+		h.end(s)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/networkdb/networkdb/bindings/go/internal/host"
@@ -39,7 +40,7 @@ type Node struct {
 	// For Next: that there may be events, and those of the library's host.
 	news   chan struct{}
 	hosted chan *ndb.Event
-	taken  int
+	taken  atomic.Uint64
 
 	closing sync.Once
 	ending  sync.Once
@@ -261,7 +262,7 @@ func (n *Node) next() (*ndb.Event, error) {
 	if n.host == nil {
 		return nil, nil
 	}
-	if n.taken++; n.taken%takenAtOnce == 0 {
+	if n.taken.Add(1)%takenAtOnce == 0 {
 		n.wake()
 	}
 	return n.raw.NextEvent()
