@@ -85,3 +85,27 @@ func TestAJoinThatReachesNobodySaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestMembersSpeakOverConnectionsThatCannotEndOneWay(t *testing.T) {
+	check.Leaks(t)
+	ctx := check.Context(t)
+	memory := check.NewMemory()
+	sockets := func(addr string) *Sockets {
+		host := memory.Host(addr)
+		return &Sockets{Packets: host, Listener: host.Listener(), Dial: host.Dial}
+	}
+	a := start(t, Config{Name: "a", Transport: sockets("10.0.0.1:7946")})
+	b := start(t, Config{Name: "b", Transport: sockets("10.0.0.2:7946")})
+	_, err := b.Join(ctx, "10.0.0.1:7946")
+	check.OK(t, err)
+	check.OK(t, b.SendReliable(ctx, []byte("hello"), "a"))
+	for event, err := range a.Events(ctx) {
+		check.OK(t, err)
+		if event.Kind == Warning {
+			t.Error(event)
+		}
+		if event.Kind == Message {
+			break
+		}
+	}
+}
