@@ -14,7 +14,7 @@ use networkdb_core::machine::{Input, Instant, Machine, Output};
 use networkdb_host::{Clock, Listener, Ports, Shared, Sockets, advertised};
 use tokio::sync::oneshot;
 
-use crate::{Code, Error, Settings, Signal, node::Inner, settings::Bind};
+use crate::{Code, Error, Settings, Signal, inner::Inner, settings::Bind};
 
 /// The sockets of a node until it runs, and then its thread.
 pub(crate) struct Host {

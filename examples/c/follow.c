@@ -1,7 +1,5 @@
 /*
  * A sync client with sockets of its own, in a loop on poll: prints the server's keys and values until it is in sync.
- * The library does no I/O here: a step takes what arrived and tells what is to be done.
- *
  *   follow 10.0.0.1 5473      Build: cc follow.c $(pkg-config --cflags --libs networkdb)
  */
 #define _POSIX_C_SOURCE 200112L
@@ -10,7 +8,6 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -24,7 +21,7 @@ static ndb_output stream; /* the one that the connection carries */
 
 static void tell(uint16_t kind, uint64_t len) {
     ndb_input *input = &inputs[input_count++];
-    if (input_count >= sizeof inputs / sizeof *inputs) abort();
+    if (input_count >= sizeof inputs / sizeof *inputs) _exit(1);
     memset(input, 0, sizeof *input);
     input->kind = kind;
     input->stream = stream.stream;
@@ -60,9 +57,8 @@ static int print(ndb_node node) {
     int told = 0;
     while (ndb_next_event(node, &event) == NDB_OK) {
         const ndb_slice key = event->key, value = event->value;
-        if (event->kind == NDB_EVENT_UPDATE) {
+        if (event->kind == NDB_EVENT_UPDATE)
             printf("%.*s = %.*s\n", (int)key.len, (const char *)key.data, (int)value.len, (const char *)value.data);
-        }
         told |= event->kind == NDB_EVENT_STATUS && event->number == 2 ? 3 : 1;
         ndb_event_free(event);
     }
@@ -75,25 +71,21 @@ static uint64_t now(void) {
 }
 
 int main(int count, char **args) {
-    static ndb_options options;
     char text[256];
     int told = 0;
     ndb_node node;
     const ndb_output *outputs;
     size_t output_count, i;
-    uint64_t deadline, len = 0;
+    uint64_t deadline, time, len = 0;
     if (count < 3) return 2;
     snprintf(text, sizeof text, "hostname = 'c'\nendpoints = ['%s:%s']", args[1], args[2]);
-    options.size = sizeof options;
-    options.kind = NDB_KIND_SYNC_CLIENT;
-    options.now_ns = now();
-    options.config.data = (const uint8_t *)text;
-    options.config.len = strlen(text);
+    ndb_slice config = {(const uint8_t *)text, strlen(text)};
+    ndb_options options = {sizeof options, NDB_KIND_SYNC_CLIENT, 0, 0, config, NULL, now(), NULL, NULL};
     if (ndb_create(&options, &node, NULL) != NDB_OK) return 1;
     while (told != 3) {
         size_t taken = input_count;
-        uint64_t time = now();
         input_count = 0;
+        time = now();
         if (ndb_step(node, time, inputs, taken, arena, len, &outputs, &output_count, &deadline) != NDB_OK) return 1;
         for (len = 0, i = 0; i < output_count; i++) carry(&outputs[i]);
         told = print(node);

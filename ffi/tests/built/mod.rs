@@ -21,7 +21,7 @@ pub enum Way {
     C99Static,
     Cpp17,
     Cpp17Static,
-    /// With gcc's AddressSanitizer, which also looks for leaks.
+    /// With gcc's `AddressSanitizer`, which also looks for leaks.
     Address,
     /// Under valgrind, with a full search for leaks.
     Valgrind,
@@ -46,11 +46,13 @@ impl Way {
     /// What the program is run by.
     fn runner(self) -> &'static [&'static str] {
         match self {
+            // "Possibly lost" is what only a pointer into it leads to, as Rust keeps what belongs to a thread.
             Self::Valgrind => &[
                 "valgrind",
                 "--quiet",
                 "--leak-check=full",
-                "--errors-for-leak-kinds=definite,possible",
+                "--show-leak-kinds=definite,indirect",
+                "--errors-for-leak-kinds=definite,indirect",
                 "--error-exitcode=99",
             ],
             _ => &[],
@@ -116,8 +118,9 @@ impl Program {
 
     /// Ready to run.
     pub fn command(&self) -> Command {
-        let mut run = Command::new(&self.line[0]);
-        run.args(&self.line[1..]);
+        let (program, arguments) = self.line.split_first().unwrap();
+        let mut run = Command::new(program);
+        run.args(arguments);
         if !self.way.is_static() {
             run.env("LD_LIBRARY_PATH", prefix().join("lib"));
         }
