@@ -19,6 +19,7 @@ use crate::{
     json::put_bytes,
     object::{Object, parse},
     settings::{bytes, keys},
+    sync_stream::SyncStream,
 };
 
 /// The settings of a codec.
@@ -37,7 +38,7 @@ impl CodecSettings {
         let mut config = Config::lan("codec", SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         config.keyring = self.keys;
         config.label = self.label.into();
-        Box::new(Codec { security: Security::from(&config), rng: Rng::new(seed) })
+        Box::new(Codec { security: Security::from(&config), rng: Rng::new(seed), stream: None })
     }
 }
 
@@ -66,6 +67,14 @@ enum Command {
     SyncDecode {
         #[serde(deserialize_with = "bytes")]
         stream_hex: Vec<u8>,
+        #[serde(default)]
+        from_client: bool,
+    },
+    /// The messages that end in the next bytes of the one such stream this codec follows, through every restart.
+    SyncFeed {
+        #[serde(deserialize_with = "bytes")]
+        bytes_hex: Vec<u8>,
+        /// Who sends the stream; said at its beginning.
         #[serde(default)]
         from_client: bool,
     },
@@ -103,6 +112,8 @@ impl Update {
 struct Codec {
     security: Security,
     rng: Rng,
+    /// The stream that is followed.
+    stream: Option<SyncStream>,
 }
 
 impl Object for Codec {
@@ -129,6 +140,7 @@ impl Object for Codec {
             }
             Command::Networkdb { message_hex } => networkdb(&message_hex),
             Command::SyncDecode { stream_hex, from_client } => sync_messages(&stream_hex, from_client),
+            Command::SyncFeed { bytes_hex, from_client } => self.feed(&bytes_hex, from_client),
             Command::SyncEncode { updates, status } => {
                 Ok(json!({ "stream_hex": hex::encode(sync_stream(&updates, status)) }))
             }
@@ -137,6 +149,13 @@ impl Object for Codec {
 }
 
 impl Codec {
+    fn feed(&mut self, bytes: &[u8], from_client: bool) -> Result<Value, Error> {
+        let stream = self.stream.get_or_insert_with(|| SyncStream::new(from_client));
+        let mut messages = Vec::new();
+        stream.feed(bytes, |message| messages.push(sync_message(message)))?;
+        Ok(json!({ "messages": messages, "rest": stream.pending() }))
+    }
+
     fn open(&self, packet: &[u8]) -> Vec<Value> {
         let mut messages = Vec::new();
         packet::open(&self.security, packet, &mut |leaf| {

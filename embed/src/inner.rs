@@ -52,7 +52,7 @@ pub(crate) struct State {
 
 impl Inner {
     pub(crate) fn new(object: Box<dyn Object>, now: Instant) -> Self {
-        let state = State {
+        let mut state = State {
             object,
             now,
             clock: None,
@@ -67,6 +67,8 @@ impl Inner {
             wake: None,
             call: None,
         };
+        // What there is to tell at the beginning waits at once.
+        state.look();
         Self {
             state: Mutex::new(state),
             news: Condvar::new(),

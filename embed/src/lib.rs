@@ -12,6 +12,7 @@
 //! | `code`, `event`, `settings`, `json` | the plain data |
 //! | `object` | what a machine brings to the handle |
 //! | `networkdb`, `memberlist`, `sync_server`, `sync_client`, `codec` | the machines, one file each |
+//! | `sync_stream` | what the codec keeps of a stream |
 //! | `hosted` | the tokio host on its own thread |
 //!
 //! A new machine is a file that implements `Object`, a [`Kind`] and a line in [`Settings`].
@@ -30,6 +31,7 @@ mod object;
 mod settings;
 mod sync_client;
 mod sync_server;
+mod sync_stream;
 
 pub use code::{Code, Error};
 pub use codec::CodecSettings;

@@ -110,6 +110,11 @@ enum Command {
     Unwatch {
         watch: u64,
     },
+    /// A paused watch tells nothing. What it misses it makes up for when it goes on, if need be after a resync.
+    WatchPause {
+        watch: u64,
+        paused: bool,
+    },
     KeyAdd {
         key_hex: String,
     },
@@ -123,19 +128,41 @@ enum Command {
     Snapshot {},
 }
 
-/// The row a page begins behind.
+/// The row a page begins behind, as the last answer named it: what is no text is taken from its hex.
 #[derive(Deserialize)]
 struct Behind {
     network: String,
+    network_hex: Option<String>,
     table: String,
+    table_hex: Option<String>,
     key: String,
+    key_hex: Option<String>,
+}
+
+impl Behind {
+    fn place(self) -> Result<EntryKey, Error> {
+        let name = |text: String, hex: Option<String>| match hex.map(hex::decode) {
+            Some(bytes) => {
+                bytes.map(|bytes| Name::from(&bytes[..])).map_err(|error| Error::new(Code::Request, error))
+            }
+            None => Ok(Name::from(text)),
+        };
+        let (network, table) = (name(self.network, self.network_hex)?, name(self.table, self.table_hex)?);
+        Ok(EntryKey::new(network, table, name(self.key, self.key_hex)?))
+    }
 }
 
 struct Tables {
     db: NetworkDb,
     /// Watches, asked in turn.
-    watches: Vec<WatchId>,
+    watches: Vec<Watch>,
     turn: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Watch {
+    id: WatchId,
+    paused: bool,
 }
 
 impl Object for Tables {
@@ -168,9 +195,14 @@ impl Object for Tables {
                 Ok(json!({}))
             }
             Command::Watch { network, table, own } => {
-                let watch = db.watch(Filter { own, ..filter(network, table) });
-                self.watches.push(watch);
-                Ok(json!({ "watch": watch.0 }))
+                let id = db.watch(Filter { own, ..filter(network, table) });
+                self.watches.push(Watch { id, paused: false });
+                Ok(json!({ "watch": id.0 }))
+            }
+            Command::WatchPause { watch, paused } => {
+                let place = self.watch(WatchId(watch))?;
+                self.watches.get_mut(place).ok_or(Code::Missing)?.paused = paused;
+                Ok(json!({}))
             }
             Command::Unwatch { watch } => self.unwatch(WatchId(watch)),
             Command::KeyAdd { key_hex } => Ok(done(db.add_key(&key(&key_hex)?)?)),
@@ -214,7 +246,7 @@ impl Tables {
                 json!({ "peers": peers.iter().map(show::peer).collect::<Value>() })
             }
             Command::List { network, table, behind, limit } => {
-                let behind = behind.map(|row| EntryKey::new(row.network, row.table, row.key));
+                let behind = behind.map(Behind::place).transpose()?;
                 let rows = db.page(&filter(network, table), behind.as_ref(), limit.unwrap_or(PAGE));
                 json!({ "rows": rows.iter().map(show::row).collect::<Value>() })
             }
@@ -268,18 +300,21 @@ impl Tables {
     }
 
     fn unwatch(&mut self, watch: WatchId) -> Result<Value, Error> {
-        let place = self.watches.iter().position(|one| *one == watch).ok_or(Code::Missing)?;
-        self.watches.remove(place);
+        self.watches.remove(self.watch(watch)?);
         self.db.unwatch(watch);
         Ok(json!({}))
+    }
+
+    fn watch(&self, id: WatchId) -> Result<usize, Code> {
+        self.watches.iter().position(|watch| watch.id == id).ok_or(Code::Missing)
     }
 
     fn next_change(&mut self) -> Option<Event> {
         for _ in 0..self.watches.len() {
             self.turn = (self.turn + 1) % self.watches.len();
-            let watch = *self.watches.get(self.turn)?;
-            if let Some(found) = self.db.next_change(watch) {
-                return Some(change(watch, found));
+            let Watch { id, paused } = *self.watches.get(self.turn)?;
+            if !paused && let Some(found) = self.db.next_change(id) {
+                return Some(change(id, found));
             }
         }
         None

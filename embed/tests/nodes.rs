@@ -19,6 +19,10 @@ use std::{
     time::Duration,
 };
 
+use networkdb_core::{
+    syncproto::{DecoderRestart, Message, SyncStatus, encode},
+    wire::snappy,
+};
 use networkdb_embed::{
     Code, EntryKey, EventKind, Instant, Kind, Node, Output, Revision, SerializedUpdate, Signal, Write,
 };
@@ -73,6 +77,47 @@ fn rows_of_one_node_are_read_and_watched_at_the_other() {
     write(&wire, Write::Delete, b"");
     wire.until_kind(addr(2), EventKind::RowDeleted);
     assert_eq!(wire.node(addr(2)).read(&key), Err(Code::Deleted));
+}
+
+#[test]
+fn a_paused_watch_tells_nothing_and_then_all() {
+    let node = alone();
+    let ask = |request: &str| node.command(Instant::from_nanos(1), request).unwrap();
+    let put = |key: &str| {
+        let key = EntryKey::new("web", "t", key);
+        node.write(Instant::from_nanos(1), Write::Put, &key, bytes::Bytes::from_static(b"v")).unwrap();
+    };
+    ask(r#"{"op":"network_join","network":"web"}"#);
+    ask(r#"{"op":"watch","own":true}"#);
+    ask(r#"{"op":"watch_pause","watch":1,"paused":true}"#);
+    let told = || -> Vec<_> { std::iter::from_fn(|| node.next_event().unwrap()).collect() };
+    told();
+    put("a");
+    put("b");
+    assert_eq!(told(), []);
+    ask(r#"{"op":"watch_pause","watch":1,"paused":false}"#);
+    let keys: Vec<_> = told().into_iter().map(|event| event.key).collect();
+    assert_eq!(keys, ["a", "b"]);
+    let error = node.command(Instant::from_nanos(1), r#"{"op":"watch_pause","watch":2,"paused":true}"#);
+    assert_eq!(error.unwrap_err().code, Code::Missing);
+}
+
+#[test]
+fn a_list_goes_on_behind_a_row_whose_name_is_no_text() {
+    let node = alone();
+    let ask = |request: serde_json::Value| -> serde_json::Value {
+        serde_json::from_str(&node.command(Instant::from_nanos(1), &request.to_string()).unwrap()).unwrap()
+    };
+    ask(serde_json::json!({ "op": "network_join", "network": "web" }));
+    for key in [&b"a\xff"[..], b"b\xff", b"c\xff"] {
+        let key = EntryKey::new("web", "t", key);
+        node.write(Instant::from_nanos(1), Write::Put, &key, bytes::Bytes::new()).unwrap();
+    }
+    let first = ask(serde_json::json!({ "op": "list", "limit": 1 }));
+    let row = &first["rows"][0];
+    assert_eq!(row["key_hex"], "61ff");
+    let next = ask(serde_json::json!({ "op": "list", "limit": 1, "behind": row }));
+    assert_eq!(next["rows"][0]["key_hex"], "62ff");
 }
 
 #[test]
@@ -172,6 +217,40 @@ fn a_codec_reads_what_it_writes() {
 }
 
 #[test]
+fn a_codec_follows_a_stream_through_a_restart_wherever_it_is_cut() {
+    let message = |stream: &mut Vec<u8>, message: &Message<'_>| {
+        let mut plain = encode::definitions().to_vec();
+        encode::message(&mut plain, message);
+        stream.extend(plain);
+    };
+    let (mut stream, mut plain) = (Vec::new(), Vec::new());
+    message(
+        &mut stream,
+        &Message::DecoderRestart(DecoderRestart { message: b"", compression_algorithm: b"snappy" }),
+    );
+    message(&mut plain, &Message::SyncStatus(SyncStatus(2)));
+    stream.extend_from_slice(snappy::STREAM_IDENTIFIER);
+    let plain_chunks = plain.chunks(100);
+    plain_chunks.for_each(|chunk| snappy::frame(chunk, &mut stream));
+
+    for cut in [1, 7, stream.len()] {
+        let codec = Node::create(Kind::Codec, "", [1; 32], Instant::ORIGIN).unwrap();
+        let feed = |bytes: &[u8]| -> Result<Vec<serde_json::Value>, Code> {
+            let request =
+                serde_json::json!({ "op": "sync_feed", "bytes_hex": hex::encode(bytes) }).to_string();
+            let answer = codec.command(Instant::ORIGIN, &request).map_err(|error| error.code)?;
+            let mut answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            Ok(serde_json::from_value(answer["messages"].take()).unwrap())
+        };
+        let told: Vec<_> = stream.chunks(cut).flat_map(|piece| feed(piece).unwrap()).collect();
+        let types: Vec<_> = told.iter().map(|message| message["type"].as_str().unwrap()).collect();
+        assert_eq!(types, ["decoder_restart", "status"], "cut at {cut}");
+        assert_eq!(feed(b"no chunk of any kind"), Err(Code::Malformed));
+        assert_eq!(feed(&[]), Err(Code::Malformed), "the stream is over");
+    }
+}
+
+#[test]
 fn a_wrong_setting_or_request_is_named_and_a_key_is_not_repeated() {
     let error = |kind, text: &str| Node::create(kind, text, [0; 32], Instant::ORIGIN).unwrap_err();
     assert_eq!(error(Kind::NetworkDb, "{}").code, Code::Config);
@@ -207,6 +286,13 @@ impl Signal for Counted {
     fn clear(&self) {
         self.cleared.fetch_add(1, Ordering::SeqCst);
     }
+}
+
+#[test]
+fn what_a_node_has_to_tell_at_its_creation_waits_at_once() {
+    let config = r#"{"name":"a","advertise":"10.0.0.1:7946"}"#;
+    let node = Node::create(Kind::Memberlist, config, [1; 32], Instant::from_nanos(1)).unwrap();
+    assert_eq!(node.next_event().unwrap().map(|event| event.kind), Some(EventKind::MemberJoined));
 }
 
 #[test]

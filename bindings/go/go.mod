@@ -1,0 +1,3 @@
+module github.com/networkdb/networkdb/bindings/go
+
+go 1.25

@@ -1,0 +1,6 @@
+//go:build !networkdb_static
+
+package ndb
+
+// #cgo pkg-config: networkdb
+import "C"
