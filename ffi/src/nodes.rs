@@ -1,11 +1,11 @@
-//! The table of nodes: a number for each, never used twice.
+//! The table of nodes: a number for each, never used twice. Open to bindings in Rust that share nodes with the C functions.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 
-use networkdb_embed::{Code, Node};
+use networkdb_embed::{Code, Node, Signal};
 
 use crate::{
     descriptor::Descriptor,
@@ -21,11 +21,12 @@ struct Table {
 }
 
 /// Takes a line of the log.
-pub(crate) type Log = Box<dyn Fn(ndb_log_level, &str) + Send + Sync>;
+pub type Log = Box<dyn Fn(ndb_log_level, &str) + Send + Sync>;
 
 /// A node and what the C side needs beside it.
-pub(crate) struct Entry {
-    pub(crate) node: Node,
+pub struct Entry {
+    /// The node.
+    pub node: Node,
     /// Of whoever steps.
     pub(crate) held: Mutex<Held>,
     pub(crate) wake: OnceLock<Arc<Descriptor>>,
@@ -34,6 +35,16 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// See `ndb_wake_fd`.
+    pub fn wake_fd(&self) -> Result<i32, Code> {
+        descriptor(&self.wake, |signal| self.node.set_wake(signal))
+    }
+
+    /// See `ndb_event_fd`.
+    pub fn event_fd(&self) -> Result<i32, Code> {
+        descriptor(&self.call, |signal| self.node.set_call(signal))
+    }
+
     pub(crate) fn log(&self, level: ndb_log_level, text: &str) {
         if let Some(log) = &self.log {
             log(level, text);
@@ -42,7 +53,7 @@ impl Entry {
 }
 
 /// Gives a node its number.
-pub(crate) fn insert(node: Node, log: Option<Log>) -> ndb_node {
+pub fn insert(node: Node, log: Option<Log>) -> ndb_node {
     let held = Mutex::new(Held::default());
     let entry = Entry { node, held, wake: OnceLock::new(), call: OnceLock::new(), log };
     let mut table = NODES.write().unwrap_or_else(PoisonError::into_inner);
@@ -53,11 +64,27 @@ pub(crate) fn insert(node: Node, log: Option<Log>) -> ndb_node {
 }
 
 /// The node of this number. It lives on for as long as a call is in it.
-pub(crate) fn find(number: ndb_node) -> Result<Arc<Entry>, Code> {
+pub fn find(number: ndb_node) -> Result<Arc<Entry>, Code> {
     NODES.read().unwrap_or_else(PoisonError::into_inner).nodes.get(&number).cloned().ok_or(Code::Closed)
 }
 
 /// Takes a node out: its number is no node any more.
-pub(crate) fn remove(number: ndb_node) -> Result<Arc<Entry>, Code> {
+pub fn remove(number: ndb_node) -> Result<Arc<Entry>, Code> {
     NODES.write().unwrap_or_else(PoisonError::into_inner).nodes.remove(&number).ok_or(Code::Closed)
+}
+
+fn descriptor(
+    place: &OnceLock<Arc<Descriptor>>,
+    install: impl FnOnce(Arc<dyn Signal>) -> Result<(), Code>,
+) -> Result<i32, Code> {
+    if let Some(known) = place.get() {
+        return Ok(known.number());
+    }
+    let made = Arc::new(Descriptor::new()?);
+    // Of two threads that ask first at once, both get the one that was put in.
+    let kept = place.get_or_init(|| Arc::clone(&made));
+    if Arc::ptr_eq(kept, &made) {
+        install(made)?;
+    }
+    Ok(kept.number())
 }
