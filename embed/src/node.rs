@@ -426,6 +426,8 @@ impl Inner {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
         let signals = state.signals();
+        // The host's own holds this node in turn: neither would ever go.
+        (state.wake, state.call) = (None, None);
         drop(state);
         self.tell_all(signals);
     }

@@ -67,7 +67,7 @@ async def main(name: str, bind: str, seed: str, members: str = "-1") -> None:
         events = node.events()
         await node.join([seed])
         async for event in events:
-            if event.kind in (EventKind.MEMBER_JOINED, EventKind.MEMBER_GONE):
+            if event.kind in (EventKind.MEMBER_JOINED, EventKind.MEMBER_GONE) and event.key != name:
                 came = event.kind == EventKind.MEMBER_JOINED
                 print(event.key, "came" if came else "went", flush=True)
                 left -= came

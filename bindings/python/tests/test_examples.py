@@ -40,12 +40,22 @@ def test_publish_sets_endpoints_and_takes_them_away() -> None:
     with sync.NetworkDB("seed", bind="127.0.0.1:0") as seed:
         seed.join_network("web", timeout=DEADLINE)
         rows = seed.watch("web", "endpoint_table")
-        words = ("p-1", "127.0.0.1:0", str(seed.bound), "web")
-        output("publish.py", *words, given="alpha 10.0.0.5:80\nbeta 10.0.0.6:80\nalpha\nnobody\n")
-        newest = {}
-        while newest != {"alpha": None, "beta": None}:
-            event = rows.get(DEADLINE)
-            newest[event.key] = event.value
+        with start("publish.py", "p-1", "127.0.0.1:0", str(seed.bound), "web") as program:
+            assert program.stdin
+            program.stdin.write("alpha 10.0.0.5:80\nbeta 10.0.0.6:80\n")
+            program.stdin.flush()
+            assert told(rows, 2) == {"alpha": b"10.0.0.5:80", "beta": b"10.0.0.6:80"}
+            program.stdin.write("alpha\nnobody\n")
+            program.stdin.flush()
+            assert told(rows, 1) == {"alpha": None}
+            _, errors = program.communicate(timeout=DEADLINE)
+        assert (program.returncode, errors) == (0, "nobody: was not there\n")
+        assert told(rows, 1) == {"beta": None}, "its rows go with it"
+
+
+def told(rows: sync.Watch, count: int) -> dict[str, bytes | None]:
+    events = [rows.get(DEADLINE) for _ in range(count)]
+    return {event.key: event.value for event in events}
 
 
 def test_codec_writes_a_stream_that_it_reads() -> None:

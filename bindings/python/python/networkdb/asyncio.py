@@ -84,15 +84,16 @@ class Watch(Events):
 class AsyncNode(Node):
     """What all nodes of this module have. `async with` starts and closes them, or `start` and `aclose` do."""
 
+    # The descriptor of events: while it is listened to, and while it is not because nothing more can be taken.
+    _fd: int | None = None
+    _paused: int | None = None
+
     def __init__(self, config: dict[str, Any], seed: bytes | None) -> None:
         super().__init__(config, seed)
         self._transport: Transport | None = None
         self._host: Host | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiters: set[asyncio.Future[None]] = set()
-        # The descriptor of events: while it is listened to, and while it is not because nothing more can be taken.
-        self._fd: int | None = None
-        self._paused: int | None = None
 
     def over(self: N, transport: Transport) -> N:
         """Has the node carried by this transport in place of the built-in host. To be said before the start."""

@@ -17,7 +17,7 @@ from typing import Protocol, Union
 
 from . import _native
 from ._handle import call, name_bytes, name_text
-from .errors import InvalidError
+from .errors import InvalidError, MalformedError
 
 
 class SyncStatus(IntEnum):
@@ -156,6 +156,11 @@ class Decoder:
         """Bytes kept of a message that is not whole yet."""
         return self._native.pending()
 
+    def finish(self) -> None:
+        """The stream is over. `MalformedError` if that is inside of a message."""
+        if self.pending:
+            raise MalformedError("the stream ends inside of a message")
+
     def __repr__(self) -> str:
         return f"<networkdb.syncproto.Decoder, {self.pending} bytes pending>"
 
@@ -183,18 +188,20 @@ class Reader(Protocol):
 
 
 def decode(chunks: Iterable[bytes], *, from_client: bool = False) -> Iterator[Message]:
-    """The messages in the chunks of a stream."""
+    """The messages in the chunks of a stream. `MalformedError`, also if it ends inside of one."""
     decoder = Decoder(from_client=from_client)
     for chunk in chunks:
         yield from decoder.feed(chunk)
+    decoder.finish()
 
 
 async def read(reader: Reader, *, from_client: bool = False) -> AsyncIterator[Message]:
-    """The messages that come from a reader, until its end."""
+    """The messages that come from a reader, until its end. `MalformedError`, also if that is inside of one."""
     decoder = Decoder(from_client=from_client)
     while chunk := await reader.read(65536):
         for message in decoder.feed(chunk):
             yield message
+    decoder.finish()
 
 
 def encode(messages: Sequence[Message]) -> bytes:
