@@ -9,18 +9,27 @@ export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 PREFIX ?= /usr/local
 FEATURES ?= hosted
 
-.PHONY: run test install bench fuzz miri audit doc setup setup-test lint peers binary wasm
+.PHONY: run test test-c install bench bench-c fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
 
-test: setup-test lint wasm binary peers
+test: setup-test lint wasm binary peers test-c
 	go -C tests/peers/gob test -count=1 ./...
 	cargo test --locked --workspace --no-fail-fast
 	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
 	cargo test --locked --manifest-path fuzz/Cargo.toml
 	CACHE=$(CACHE) fuzz/run 20
 	@echo "all tests passed"
+
+# The C library as it is installed: its size, the C examples, the scenario scripts and the header's test, compiled as C99 and
+# C++17, linked shared and static, under AddressSanitizer and valgrind. `make test` runs them with the library of the tests too.
+test-c: setup-test
+	$(MAKE) install PREFIX=$(CACHE)/c/small FEATURES=
+	ffi/size $(CACHE)/c/small 2000000
+	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
+	ffi/size $(CACHE)/c/hosted 4000000
+	NETWORKDB_PREFIX=$(CACHE)/c/hosted cargo test --locked --package networkdb-ffi --test header --test scripts --test examples --test misuse_c
 
 # The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host. Named crate types: with a
 # Rust library among them, cargo does no link-time optimisation.
@@ -31,6 +40,12 @@ install: setup
 bench: setup-test peers
 	cargo build --release --locked --package networkdb-cli
 	NETWORKDB_BIN=$(CARGO_TARGET_DIR)/release/networkdb cargo run --release --locked --package networkdb-benches -- $(ARGS)
+
+# What the C library costs, alone and over sockets; TIME=seconds for each figure.
+bench-c: setup-test
+	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
+	export PKG_CONFIG_PATH=$(CACHE)/c/hosted/lib/pkgconfig; cc -std=c99 -O2 -Wall -Wextra -Werror -pedantic benches/c/bench.c -o $(CACHE)/c/bench -pthread $$(pkg-config --cflags --libs networkdb)
+	LD_LIBRARY_PATH=$(CACHE)/c/hosted/lib $(CACHE)/c/bench $(TIME)
 
 # TIME=seconds for each target, TARGET=names of some; TARGET and INPUT=file play an input again.
 fuzz: setup-test

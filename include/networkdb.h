@@ -17,6 +17,7 @@
  * - Structures with a `size` may grow at their end: set it, zero the rest. A field this library does not know must be zero.
  * - Any thread may call at any time. Only what drives a node (`ndb_step`, `ndb_pump`, the built-in host) is exclusive: a second one
  *   is told `NDB_BUSY`. A node's own lock is held for as long as its machine computes.
+ * - After `fork` the child has none of its parent's nodes (`NDB_CLOSED`), and may create its own.
  * - A fault inside of the library (a panic) ends the call with `NDB_POISONED`, and the node: then only `ndb_free` is of use.
  * - Link with `-lnetworkdb`; the static library also with `-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc` (`pkg-config --static`).
  */
@@ -909,11 +910,6 @@ typedef struct {
     ndb_slice text;
 } ndb_event;
 
-/*
- All codes.
- */
-#define ndb_status_ALL { ndb_status_Ok, ndb_status_Invalid, ndb_status_Config, ndb_status_Unsupported, ndb_status_Busy, ndb_status_Closed, ndb_status_Poisoned, ndb_status_Empty, ndb_status_TooSmall, ndb_status_Stream, ndb_status_System, ndb_status_Request, ndb_status_Exists, ndb_status_Missing, ndb_status_Deleted, ndb_status_Hidden, ndb_status_TooLarge, ndb_status_AlreadyJoined, ndb_status_NotJoined, ndb_status_Unreachable, ndb_status_Unannounced, ndb_status_Key, ndb_status_Undelivered, ndb_status_Malformed, }
-
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1065,7 +1061,7 @@ ndb_status ndb_publish(ndb_node node,
  Takes the next event, which then belongs to the caller, who frees it with `ndb_event_free`. It may outlive the node. To take events
  may make room and so leave work: step again, or wait for `ndb_wake_fd`.
 
- Any thread; does not block. `NDB_EMPTY` if none waits: `*event` is NULL. `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`.
+ Any thread; does not block. `NDB_EMPTY` if none waits. `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`. On all of them `*event` is NULL.
  */
 ndb_status ndb_next_event(ndb_node node,
                           ndb_event **event);

@@ -67,6 +67,8 @@ pub enum Code {
 
 impl Code {
     /// All codes.
+    ///
+    /// cbindgen:ignore
     pub const ALL: [Self; 24] = [
         Self::Ok,
         Self::Invalid,

@@ -43,7 +43,7 @@ impl CodecSettings {
 
 /// What may be asked of a codec.
 #[derive(Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// The messages in a memberlist packet.
     OpenPacket {

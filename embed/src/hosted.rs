@@ -14,7 +14,7 @@ use networkdb_core::machine::{Input, Instant, Machine, Output};
 use networkdb_host::{Clock, Listener, Ports, Shared, Sockets, advertised};
 use tokio::sync::oneshot;
 
-use crate::{Code, Error, Settings, Signal, node::Inner, settings::Bind};
+use crate::{Code, Error, Settings, Signal, inner::Inner, settings::Bind};
 
 /// The sockets of a node until it runs, and then its thread.
 pub(crate) struct Host {
@@ -185,5 +185,22 @@ impl Machine for Driven {
     fn next_deadline(&self) -> Option<Instant> {
         let deadline = self.guarded(Inner::deadline)?;
         Some(Instant::ORIGIN + deadline.since(self.base))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::{Kind, Node};
+
+    #[test]
+    fn nothing_is_left_of_a_hosted_node_that_was_closed() {
+        let settings = "name = 'a'\nbind = '127.0.0.1:0'";
+        let node = Node::create(Kind::Memberlist, settings, [1; 32], Instant::ORIGIN).unwrap();
+        node.run().unwrap();
+        let inner = Arc::downgrade(&node.inner);
+        drop(node);
+        assert!(inner.upgrade().is_none());
     }
 }

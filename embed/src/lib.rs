@@ -8,7 +8,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `node` | the handle: its lock, steps, events, waking |
+//! | `node`, `inner` | the handle: steps, commands, events; its lock and how others are woken |
 //! | `code`, `event`, `settings`, `json` | the plain data |
 //! | `object` | what a machine brings to the handle |
 //! | `networkdb`, `memberlist`, `sync_server`, `sync_client`, `codec` | the machines, one file each |
@@ -22,6 +22,7 @@ mod codec;
 mod event;
 #[cfg(feature = "hosted")]
 mod hosted;
+mod inner;
 mod json;
 mod memberlist;
 mod networkdb;

@@ -75,7 +75,7 @@ impl MemberlistSettings {
 
 /// What may be asked of a member.
 #[derive(Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     Join {
         #[serde(deserialize_with = "endpoints")]

@@ -72,7 +72,7 @@ impl NetworkDbSettings {
 
 /// What may be asked of a NetworkDB node.
 #[derive(Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     Join {
         #[serde(deserialize_with = "endpoints")]
@@ -123,12 +123,29 @@ enum Command {
     Snapshot {},
 }
 
-/// The row a page begins behind.
+/// The row a page begins behind, by the names that an answer gave it: in hex too if they are no text.
 #[derive(Deserialize)]
 struct Behind {
     network: String,
     table: String,
     key: String,
+    network_hex: Option<String>,
+    table_hex: Option<String>,
+    key_hex: Option<String>,
+}
+
+impl Behind {
+    fn key(self) -> Result<EntryKey, Error> {
+        let name = |text: String, digits: Option<String>| match digits {
+            None => Ok(text.into_bytes()),
+            Some(digits) => hex::decode(digits).map_err(|_| Error::new(Code::Request, "`behind` is not hex")),
+        };
+        Ok(EntryKey::new(
+            name(self.network, self.network_hex)?,
+            name(self.table, self.table_hex)?,
+            name(self.key, self.key_hex)?,
+        ))
+    }
 }
 
 struct Tables {
@@ -214,7 +231,7 @@ impl Tables {
                 json!({ "peers": peers.iter().map(show::peer).collect::<Value>() })
             }
             Command::List { network, table, behind, limit } => {
-                let behind = behind.map(|row| EntryKey::new(row.network, row.table, row.key));
+                let behind = behind.map(Behind::key).transpose()?;
                 let rows = db.page(&filter(network, table), behind.as_ref(), limit.unwrap_or(PAGE));
                 json!({ "rows": rows.iter().map(show::row).collect::<Value>() })
             }

@@ -1,6 +1,6 @@
 //! What a machine brings to the handle.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use bytes::Bytes;
 use networkdb_core::{
@@ -9,7 +9,7 @@ use networkdb_core::{
     syncproto::SerializedUpdate,
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Code, Error, Event};
 
@@ -69,15 +69,20 @@ pub(crate) trait Object: Send {
     }
 }
 
-/// A request as this machine's commands.
+/// A request, `{"op":"name",…}`, as this machine's commands.
 pub(crate) fn parse<C: DeserializeOwned>(request: Value) -> Result<C, Error> {
     // Errors of serde may repeat a field's text; a key must not come back.
     let secret = request.get("key_hex").is_some();
-    serde_json::from_value(request).map_err(|error| {
+    let wrong = |error: &dyn fmt::Display| {
         if secret {
             Error::new(Code::Request, "wrong request: `key_hex` is a text of hex digits")
         } else {
             Error::new(Code::Request, format_args!("wrong request: {error}"))
         }
-    })
+    };
+    let Value::Object(mut fields) = request else { return Err(wrong(&"not an object")) };
+    let Some(Value::String(op)) = fields.remove("op") else { return Err(wrong(&"`op` is missing")) };
+    // The form of an enum that serde reads without a copy of all fields.
+    let tagged = Value::Object(Map::from_iter([(op, Value::Object(fields))]));
+    serde_json::from_value(tagged).map_err(|error| wrong(&error))
 }

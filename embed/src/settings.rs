@@ -7,6 +7,7 @@ use networkdb_core::{
     memberlist::{self, Keyring},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -78,7 +79,7 @@ impl Settings {
     /// Reads a configuration: JSON if it begins with `{`, else TOML.
     ///
     /// # Errors
-    /// `Config`, with the place and the reason, and never with a key.
+    /// `Config`, with the reason and the name of the setting, or where the text is no text of its form; never with a key.
     pub fn read(kind: Kind, text: &str) -> Result<Self, Error> {
         Ok(match kind {
             Kind::NetworkDb => Self::NetworkDb(parse(text)?),
@@ -131,15 +132,22 @@ impl Settings {
     }
 }
 
+/// Any text as the same kind of value, so that settings are read from one form only.
 fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Error> {
     let wrong = |reason: String| Error::new(Code::Config, reason);
-    if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(|error| wrong(error.to_string()));
-    }
+    let value = if text.trim_start().starts_with('{') { json(text) } else { toml(text) };
+    serde_json::from_value(value.map_err(wrong)?).map_err(|error| wrong(error.to_string()))
+}
+
+fn json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+fn toml(text: &str) -> Result<Value, String> {
     toml::from_str(text).map_err(|error| {
         // Without the line itself: it may hold a key.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        wrong(format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
+        format!("line {}: {}", before.matches('\n').count() + 1, error.message())
     })
 }
 
@@ -194,11 +202,10 @@ pub(crate) fn set_ms(setting: &mut Duration, value: Option<u64>) {
 pub(crate) fn keys<'de, D: Deserializer<'de>>(from: D) -> Result<Keyring, D::Error> {
     let wrong = || D::Error::custom("`keys` is a list of keys of 16, 24 or 32 bytes in hex");
     // Any shape is read first, since an error of serde would repeat what it found.
-    let serde_json::Value::Array(texts) = serde_json::Value::deserialize(from)? else { return Err(wrong()) };
+    let Value::Array(texts) = Value::deserialize(from)? else { return Err(wrong()) };
     let mut ring = Keyring::default();
     for text in texts {
-        let text =
-            Zeroizing::new(if let serde_json::Value::String(text) = text { text } else { String::new() });
+        let text = Zeroizing::new(if let Value::String(text) = text { text } else { String::new() });
         let key = Zeroizing::new(hex::decode(text.as_bytes()).map_err(|_| wrong())?);
         ring.add(&key).map_err(|_| wrong())?;
     }

@@ -100,7 +100,7 @@ impl SyncClientSettings {
 
 /// What may be asked of a sync client.
 #[derive(Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     Stop {},
     Endpoints {

@@ -90,7 +90,7 @@ fn unix_origin(now: Instant) -> Duration {
 
 /// What may be asked of a sync server.
 #[derive(Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// How far the datastore is read: 0 wait, 1 resync, 2 in sync.
     Status {

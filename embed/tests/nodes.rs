@@ -175,9 +175,8 @@ fn a_codec_reads_what_it_writes() {
 fn a_wrong_setting_or_request_is_named_and_a_key_is_not_repeated() {
     let error = |kind, text: &str| Node::create(kind, text, [0; 32], Instant::ORIGIN).unwrap_err();
     assert_eq!(error(Kind::NetworkDb, "{}").code, Code::Config);
-    assert!(
-        error(Kind::NetworkDb, "name = \"a\"\nnmae = 1").text.starts_with("line 2: unknown field `nmae`")
-    );
+    assert!(error(Kind::NetworkDb, "name = \"a\"\nnmae = 1").text.starts_with("unknown field `nmae`"));
+    assert!(error(Kind::NetworkDb, "name = \"a\"\nkeys = 5ec4e7").text.starts_with("line 2: "));
     for keys in ["\"5ec4e7\"", "[\"5ec4e7\"]", "[5]", "[[\"5ec4e7\"]]"] {
         for text in [format!("keys = {keys}"), format!("{{\"keys\":{keys}}}")] {
             let error = error(Kind::NetworkDb, &text);
@@ -279,4 +278,36 @@ fn two_steps_at_once_are_refused() {
     node.step(Instant::from_nanos(2), inputs, &mut Vec::new()).unwrap();
     assert_eq!(inner, Some(Err(Code::Busy)));
     assert!(node.step(Instant::from_nanos(3), [], &mut Vec::new()).is_ok());
+}
+
+#[test]
+fn pages_go_on_behind_a_key_that_is_no_text() {
+    let node = alone();
+    node.command(Instant::from_nanos(2), r#"{"op":"network_join","network":"web"}"#).unwrap();
+    let odd = EntryKey::new("web", "t", &b"\xff/\xfe"[..]);
+    node.write(Instant::from_nanos(2), Write::Create, &odd, "v".into()).unwrap();
+    let page = |behind: &str| {
+        let request = format!(r#"{{"op":"list","limit":1{behind}}}"#);
+        node.command(Instant::from_nanos(2), &request).unwrap()
+    };
+    assert!(page("").contains("\"key_hex\":\"ff2ffe\""));
+    let behind = r#","behind":{"network":"web","table":"t","key":"?","key_hex":"ff2ffe"}"#;
+    assert_eq!(page(behind), r#"{"rows":[]}"#);
+}
+
+/// Counts nothing; only whether it is kept.
+struct Kept;
+
+impl Signal for Kept {
+    fn raise(&self) {}
+    fn clear(&self) {}
+}
+
+#[test]
+fn a_closed_node_keeps_no_signal() {
+    let (node, signal) = (alone(), Arc::new(Kept));
+    node.set_call(signal.clone()).unwrap();
+    node.set_wake(signal.clone()).unwrap();
+    node.close();
+    assert_eq!(Arc::strong_count(&signal), 1);
 }

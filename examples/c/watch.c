@@ -36,7 +36,7 @@ static void print(const char *what, const ndb_event *event) {
 
 /* Takes events until so many rows were told. */
 static ndb_status follow(ndb_node node, long rows) {
-    ndb_status status;
+    ndb_status status = NDB_OK;
     ndb_event *event;
     while (rows != 0 && (status = ndb_wait_event(node, NDB_NEVER, &event)) == NDB_OK) {
         switch (event->kind) {
@@ -59,20 +59,22 @@ static ndb_status follow(ndb_node node, long rows) {
         }
         ndb_event_free(event);
     }
-    return rows == 0 ? NDB_OK : status;
+    return status;
 }
 
 int main(int count, char **args) {
     char text[512];
     ndb_node node;
     ndb_status status;
-    ndb_options options = {0};
-    ndb_buffer answer = {0};
+    ndb_options options;
+    ndb_buffer answer;
     if (count < 6) {
         fprintf(stderr, "usage: %s NAME BIND SEED NETWORK TABLE [ROWS]\n", args[0]);
         return 2;
     }
     snprintf(text, sizeof text, "name = '%s'\nbind = '%s'", args[1], args[2]);
+    memset(&answer, 0, sizeof answer);
+    memset(&options, 0, sizeof options);
     options.size = sizeof options;
     options.kind = NDB_KIND_NETWORK_DB;
     options.config.data = (const uint8_t *)text;

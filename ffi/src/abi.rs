@@ -355,14 +355,13 @@ pub unsafe extern "C" fn ndb_publish(
 /// Takes the next event, which then belongs to the caller, who frees it with `ndb_event_free`. It may outlive the node. To take events
 /// may make room and so leave work: step again, or wait for `ndb_wake_fd`.
 ///
-/// Any thread; does not block. `NDB_EMPTY` if none waits: `*event` is NULL. `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`.
+/// Any thread; does not block. `NDB_EMPTY` if none waits. `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`. On all of them `*event` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ndb_next_event(node: ndb_node, event: *mut *mut ndb_event) -> Code {
     // SAFETY: NULL or valid, says the caller.
-    let event = unsafe { event.as_mut() };
+    let event = unsafe { emptied(event) };
     on(node, |entry| {
         let event = event.ok_or(Code::Invalid)?;
-        *event = null_mut();
         *event = Owned::give(entry.node.next_event()?.ok_or(Code::Empty)?);
         Ok(())
     })
@@ -373,10 +372,9 @@ pub unsafe extern "C" fn ndb_next_event(node: ndb_node, event: *mut *mut ndb_eve
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ndb_wait_event(node: ndb_node, timeout_ns: u64, event: *mut *mut ndb_event) -> Code {
     // SAFETY: NULL or valid, says the caller.
-    let event = unsafe { event.as_mut() };
+    let event = unsafe { emptied(event) };
     on(node, |entry| {
         let event = event.ok_or(Code::Invalid)?;
-        *event = null_mut();
         let timeout = if timeout_ns == NDB_NEVER { Duration::MAX } else { Duration::from_nanos(timeout_ns) };
         *event = Owned::give(entry.node.wait_event(timeout)?);
         Ok(())
@@ -532,6 +530,14 @@ fn give<R>(buffer: Option<&mut ndb_buffer>, bytes: Bytes, after: R) -> R {
     after
 }
 
+/// The place for an event, with none in it whatever happens.
+unsafe fn emptied<'a>(place: *mut *mut ndb_event) -> Option<&'a mut *mut ndb_event> {
+    // SAFETY: NULL or valid, says the caller.
+    let place = unsafe { place.as_mut() }?;
+    *place = null_mut();
+    Some(place)
+}
+
 /// An event and what its slices point to.
 #[repr(C)]
 struct Owned {
@@ -596,6 +602,22 @@ unsafe fn create(options: &ndb_options) -> Result<ndb_node, Error> {
     }
     let node = Node::create(kind, config, seed, Instant::from_nanos(options.now_ns))?;
     Ok(nodes::insert(node, logger(options.log, options.log_user)))
+}
+
+/// Has the table of nodes told of forks, from the first node on.
+pub(crate) fn watch_forks() {
+    #[cfg(unix)]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        type Handler = extern "C" fn();
+        unsafe extern "C" {
+            fn pthread_atfork(before: Handler, parent: Handler, child: Handler) -> i32;
+        }
+        // SAFETY: the functions are as POSIX wants them. If it fails, for lack of memory, a child keeps what it has.
+        ONCE.call_once(|| unsafe {
+            pthread_atfork(nodes::before_fork, nodes::after_fork, nodes::after_fork_in_child);
+        });
+    }
 }
 
 /// The caller's own, which goes back to it as it came.

@@ -1,8 +1,12 @@
 //! The table of nodes: a number for each, never used twice. Open to bindings in Rust that share nodes with the C functions.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use networkdb_embed::{Code, Node, Signal};
@@ -14,6 +18,14 @@ use crate::{
 };
 
 static NODES: RwLock<Table> = RwLock::new(Table { last: 0, nodes: BTreeMap::new() });
+
+/// Nodes up to this number are those of the process that this one was forked off.
+static INHERITED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The table, while this thread forks.
+    static FORKING: RefCell<Option<RwLockWriteGuard<'static, Table>>> = const { RefCell::new(None) };
+}
 
 struct Table {
     last: ndb_node,
@@ -52,11 +64,16 @@ impl Entry {
     }
 }
 
+fn table() -> RwLockWriteGuard<'static, Table> {
+    NODES.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Gives a node its number.
 pub fn insert(node: Node, log: Option<Log>) -> ndb_node {
+    crate::abi::watch_forks();
     let held = Mutex::new(Held::default());
     let entry = Entry { node, held, wake: OnceLock::new(), call: OnceLock::new(), log };
-    let mut table = NODES.write().unwrap_or_else(PoisonError::into_inner);
+    let mut table = table();
     table.last += 1;
     let number = table.last;
     table.nodes.insert(number, Arc::new(entry));
@@ -65,12 +82,35 @@ pub fn insert(node: Node, log: Option<Log>) -> ndb_node {
 
 /// The node of this number. It lives on for as long as a call is in it.
 pub fn find(number: ndb_node) -> Result<Arc<Entry>, Code> {
+    own(number)?;
     NODES.read().unwrap_or_else(PoisonError::into_inner).nodes.get(&number).cloned().ok_or(Code::Closed)
 }
 
 /// Takes a node out: its number is no node any more.
 pub fn remove(number: ndb_node) -> Result<Arc<Entry>, Code> {
-    NODES.write().unwrap_or_else(PoisonError::into_inner).nodes.remove(&number).ok_or(Code::Closed)
+    own(number)?;
+    table().nodes.remove(&number).ok_or(Code::Closed)
+}
+
+/// A node of this process. Those of its parent may be locked by threads that are not here.
+fn own(number: ndb_node) -> Result<(), Code> {
+    if number <= INHERITED.load(Ordering::Relaxed) { Err(Code::Closed) } else { Ok(()) }
+}
+
+// The table is held across a fork, so that the child does not get it in the midst of a change.
+
+pub(crate) extern "C" fn before_fork() {
+    FORKING.set(Some(table()));
+}
+
+pub(crate) extern "C" fn after_fork() {
+    FORKING.set(None);
+}
+
+pub(crate) extern "C" fn after_fork_in_child() {
+    if let Some(table) = FORKING.take() {
+        INHERITED.store(table.last, Ordering::Relaxed);
+    }
 }
 
 fn descriptor(

@@ -4,11 +4,18 @@
 
 mod built;
 
-use std::{path::Path, process::Output, time::Duration};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write as _},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
+use built::{Program, Way};
 use bytes::Bytes;
 use networkdb_embed::{
-    Code, EntryKey, EventKind, Instant, Kind, Node, Revision, SerializedUpdate, UpdateType, Write,
+    Code, EntryKey, Event, EventKind, Instant, Kind, Node, Revision, SerializedUpdate, UpdateType, Write,
 };
 
 const NOW: Instant = Instant::ORIGIN;
@@ -20,50 +27,139 @@ fn hosted(kind: Kind, config: &str) -> (Node, std::net::SocketAddr) {
     (node, bound)
 }
 
-fn run(example: &str, arguments: &[&str]) -> Output {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/c").join(example);
-    let mut program = built::program(&["cc", "-std=c99", "-xc"], &source, built::Link::Shared);
-    program.args(arguments).output().unwrap()
+fn build(example: &str, way: Way) -> Program {
+    Program::build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/c").join(example), way)
 }
 
-/// What it printed.
-fn printed(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+/// What it printed to the end.
+fn run(program: &Program, arguments: &[&str]) -> String {
+    built::succeeded(&program.command().args(arguments).output().unwrap())
+}
+
+/// Runs a program on such an input.
+fn run_on(program: &Program, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    let mut run = program.command();
+    let mut child = run.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    output.stdout
+}
+
+/// Waits for such an event.
+fn until(node: &Node, what: impl Fn(&Event) -> bool) -> Event {
+    loop {
+        let event = node.wait_event(Duration::from_secs(60)).expect("it comes in time");
+        if what(&event) {
+            return event;
+        }
+    }
+}
+
+/// A NetworkDB node that takes part in the network `web`, and its address.
+fn seed() -> (Node, String) {
+    let (node, addr) = hosted(Kind::NetworkDb, "name = 'seed'\nbind = '127.0.0.1:0'");
+    node.command(NOW, r#"{"op":"network_join","network":"web"}"#).unwrap();
+    (node, addr.to_string())
 }
 
 #[test]
 fn a_hosted_node_in_c_joins_and_watches_a_table() {
-    let (node, seed) = hosted(Kind::NetworkDb, "name = 'seed'\nbind = '127.0.0.1:0'");
-    node.command(NOW, r#"{"op":"network_join","network":"web"}"#).unwrap();
-    let key = EntryKey::new("web", "endpoints", "alpha");
-    node.write(NOW, Write::Create, &key, Bytes::from_static(b"10.0.0.5:80")).unwrap();
-    let output = run("watch.c", &["c-1", "127.0.0.1:0", &seed.to_string(), "web", "endpoints", "1"]);
-    assert_eq!(printed(&output), "created alpha = 10.0.0.5:80\n");
-    let came = loop {
-        let event = node.wait_event(Duration::from_secs(20)).expect("the other node is seen");
-        if event.kind == EventKind::PeerJoined && event.key == "c-1" {
-            break event;
-        }
-    };
-    assert_eq!(came.network, "web");
+    for way in Way::ALL {
+        let (node, seed) = seed();
+        let key = EntryKey::new("web", "endpoints", "alpha");
+        node.write(NOW, Write::Create, &key, Bytes::from_static(b"10.0.0.5:80")).unwrap();
+        let watch = build("watch.c", way);
+        let printed = run(&watch, &["c-1", "127.0.0.1:0", &seed, "web", "endpoints", "1"]);
+        assert_eq!(printed, "created alpha = 10.0.0.5:80\n", "{way:?}");
+        let came = until(&node, |event| event.kind == EventKind::PeerJoined && event.key == "c-1");
+        assert_eq!(came.network, "web");
+    }
 }
 
 #[test]
-fn a_step_loop_in_c_follows_a_hosted_server() {
-    let (server, addr) = hosted(Kind::SyncServer, "bind = '127.0.0.1:0'");
-    let update = SerializedUpdate {
-        key: b"/calico/v1/config/LogSeverityFile",
-        value: Some(b"INFO"),
+fn a_manager_in_c_publishes_endpoints_and_says_goodbye() {
+    for way in Way::ALL {
+        let (node, seed) = seed();
+        node.command(NOW, r#"{"op":"watch","table":"endpoint_table"}"#).unwrap();
+        let mut run = build("publish.c", way).command();
+        let mut child = run.args(["c-1", "127.0.0.1:0", &seed, "web"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(b"alpha 10.0.0.5:80\nbeta 10.0.0.6:80\nalpha 10.0.0.7:80\nbeta\n").unwrap();
+        until(&node, |event| event.key == "alpha" && event.value.as_deref() == Some(b"10.0.0.7:80"));
+        drop(input);
+        assert!(child.wait().unwrap().success(), "{way:?}");
+        until(&node, |event| event.kind == EventKind::NodeLeft && event.key == "c-1");
+    }
+}
+
+fn update(key: &'static str, value: &'static str) -> SerializedUpdate<'static> {
+    SerializedUpdate {
+        key: key.as_bytes(),
+        value: Some(value.as_bytes()),
         revision: Revision::Text(b"1"),
-        v3_resource_version: b"",
-        ttl: 0,
         update_type: UpdateType::NEW,
-    };
-    assert_eq!(server.publish(NOW, "felix", [update]), (1, Ok(())));
-    server.command(NOW, r#"{"op":"status","syncer_type":"felix","status":2}"#).unwrap();
-    let output = run("follow.c", &[&addr.ip().to_string(), &addr.port().to_string()]);
-    assert_eq!(printed(&output), "/calico/v1/config/LogSeverityFile = INFO\n");
+        ..SerializedUpdate::default()
+    }
+}
+
+#[test]
+fn a_step_loop_in_c_on_its_own_sockets_follows_a_server() {
+    for way in Way::ALL {
+        let (server, addr) = hosted(Kind::SyncServer, "bind = '127.0.0.1:0'");
+        assert_eq!(server.publish(NOW, "felix", [update("/calico/v1/config/LogSeverityFile", "INFO")]).0, 1);
+        server.command(NOW, r#"{"op":"status","syncer_type":"felix","status":2}"#).unwrap();
+        let printed = run(&build("follow.c", way), &[&addr.ip().to_string(), &addr.port().to_string()]);
+        assert_eq!(printed, "/calico/v1/config/LogSeverityFile = INFO\n", "{way:?}");
+    }
+}
+
+#[test]
+fn the_codec_in_c_reads_what_it_writes_and_what_typha_sent() {
+    let captured = fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/vectors/typha/cap-v3.2.5-small-msgs.s2c.bin"
+    ));
+    let captured = captured.unwrap();
+    for way in Way::ALL {
+        let codec = build("codec.c", way);
+        let stream = run_on(&codec, &["encode", "/a", "1", "/b", "2"], &[]);
+        let read = String::from_utf8(run_on(&codec, &["decode"], &stream)).unwrap();
+        assert!(
+            read.contains(r#""key":"/b""#)
+                && read.ends_with("\"status\":2,\"type\":\"status\"}],\"rest\":0}\n"),
+            "{read}"
+        );
+        let read = String::from_utf8(run_on(&codec, &["decode"], &captured)).unwrap();
+        assert!(read.contains("server_hello") && read.contains("76616c75652d616c706861732d3338"), "{read}");
+    }
+}
+
+#[test]
+fn a_server_in_c_serves_what_it_reads_and_drains() {
+    for way in Way::ALL {
+        let program = build("serve.c", way);
+        let mut run = program.command();
+        let child = run.arg("127.0.0.1:0").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(b"/a 1\n/b two words\n/a\n\n").unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let (_, rest) = line.split_once("\"bound\":\"").unwrap();
+        let settings = format!("hostname = 'c'\nendpoints = ['{}']", rest.split('"').next().unwrap());
+        let client = Node::create(Kind::SyncClient, &settings, [4; 32], NOW).unwrap();
+        client.run().unwrap();
+        let told = until(&client, |event| event.kind == EventKind::Update && event.key == "/b");
+        assert_eq!(told.value.as_deref(), Some(&b"two words"[..]), "{way:?}");
+        until(&client, |event| event.kind == EventKind::Status && event.number == 2);
+        drop(input);
+        line.clear();
+        output.read_to_string(&mut line).unwrap();
+        assert!(line.starts_with("c came\nstream 1 ended: "), "{line}");
+        assert!(child.wait().unwrap().success(), "{way:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod built;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
+use built::{Program, Way};
 use networkdb_embed::Code;
 
 fn folder() -> &'static Path {
@@ -59,12 +60,15 @@ fn the_committed_header_is_what_the_code_says() {
     );
 }
 
+/// What the library exports.
+fn exported() -> BTreeSet<String> {
+    let symbols = Command::new("nm").args(["-D", "--defined-only"]).arg(built::shared()).output().unwrap();
+    let symbols = built::succeeded(&symbols);
+    symbols.lines().filter_map(|line| line.split(' ').next_back()).map(str::to_owned).collect()
+}
+
 #[test]
 fn the_library_exports_what_the_header_declares_and_nothing_else() {
-    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(built::shared()).output().unwrap();
-    assert!(output.status.success());
-    let symbols = String::from_utf8(output.stdout).unwrap();
-    let exported: BTreeSet<_> = symbols.lines().filter_map(|line| line.split(' ').next_back()).collect();
     let header = generated();
     let declared: BTreeSet<_> = header
         .lines()
@@ -72,9 +76,10 @@ fn the_library_exports_what_the_header_declares_and_nothing_else() {
         .filter_map(|line| line.split_once('(').map(|(before, _)| before))
         .filter_map(|before| before.rsplit([' ', '*']).next())
         .filter(|name| name.starts_with("ndb_"))
+        .map(str::to_owned)
         .collect();
     assert!(declared.len() > 15, "{declared:?}");
-    assert_eq!(exported, declared);
+    assert_eq!(exported(), declared);
 }
 
 #[test]
@@ -91,40 +96,19 @@ fn the_version_macros_are_the_crates_version() {
 
 #[test]
 fn c_and_cpp_take_the_header_and_the_library_works() {
-    let smoke = folder().join("tests/c/smoke.c");
-    for language in [&["cc", "-std=c99", "-xc"][..], &["c++", "-std=c++17", "-xc++"]] {
-        for library in [built::Link::Shared, built::Link::Static] {
-            let output = built::program(language, &smoke, library).output().unwrap();
-            let text = String::from_utf8_lossy(&output.stdout).into_owned()
-                + &String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{language:?}: {text}");
-        }
+    for way in Way::ALL {
+        let smoke = Program::build(&folder().join("tests/c/smoke.c"), way);
+        let printed = built::succeeded(&smoke.command().output().unwrap());
+        assert_eq!(printed, format!("{0} {0}\n", env!("CARGO_PKG_VERSION")), "{way:?}");
     }
+    assert_eq!(built::pkg_config(&["--modversion"]).trim(), env!("CARGO_PKG_VERSION"));
 }
 
+/// The symbols of each release, added to when one is made; what a release had, the next of the same SONAME has.
 #[test]
-fn what_is_installed_is_found_by_pkg_config() {
-    let place = tempfile::tempdir().unwrap();
-    let prefix = place.path().join("usr");
-    let installed = Command::new(folder().join("install"))
-        .arg(built::shared().parent().unwrap())
-        .arg(&prefix)
-        .output()
-        .unwrap();
-    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-    let script = r#"
-        set -e
-        cc -Wall -Werror "$1" -o "$2" $(pkg-config --cflags --libs networkdb)
-        LD_LIBRARY_PATH=$(pkg-config --variable=libdir networkdb) "$2"
-        test "$(pkg-config --modversion networkdb)" = "$3"
-    "#;
-    let output = Command::new("sh")
-        .args(["-c", script, "sh"])
-        .arg(folder().join("tests/c/smoke.c"))
-        .arg(place.path().join("smoke"))
-        .arg(env!("CARGO_PKG_VERSION"))
-        .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+fn no_symbol_of_the_last_release_is_gone() {
+    let released = fs::read_to_string(folder().join("abi/symbols")).unwrap();
+    let exported = exported();
+    let gone: Vec<_> = released.lines().filter(|name| !exported.contains(*name)).collect();
+    assert!(!released.is_empty() && gone.is_empty(), "gone: {gone:?}");
 }

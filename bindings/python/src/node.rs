@@ -39,7 +39,6 @@ pub struct Publication {
 #[derive(uniffi::Object)]
 pub struct NativeNode {
     number: u64,
-    process: u32,
 }
 
 #[uniffi::export]
@@ -48,7 +47,7 @@ impl NativeNode {
     pub fn new(kind: u16, config: &str, seed: Option<Vec<u8>>, now_ns: u64) -> Result<Self, Failure> {
         let kind = Kind::from_number(kind).ok_or(Code::Invalid)?;
         let node = Node::create(kind, config, seed_of(seed)?, Instant::from_nanos(now_ns))?;
-        Ok(Self { number: nodes::insert(node, None), process: std::process::id() })
+        Ok(Self { number: nodes::insert(node, None) })
     }
 
     /// Its number, for `ndb_step_flat`.
@@ -143,11 +142,8 @@ impl NativeNode {
 
 impl Drop for NativeNode {
     fn drop(&mut self) {
-        // After a fork the child has the node but none of the threads that it would wait for.
-        if self.process == std::process::id() {
-            // It may have been closed before.
-            let _ = self.close();
-        }
+        // It may have been closed before, or be of the process that this one was forked from.
+        let _ = self.close();
     }
 }
 

@@ -279,7 +279,8 @@ class NetworkDBNode(_Keys):
         query = given(op="list", network=network, table=table)
         while page := self._handle.command(query)["rows"]:
             rows.extend(map(_row, page))
-            query["behind"] = {field: page[-1][field] for field in ("network", "table", "key")}
+            names = ("network", "table", "key")
+            query["behind"] = {field: text for field, text in page[-1].items() if field.removesuffix("_hex") in names}
         return rows
 
     def networks(self) -> list[Network]:
