@@ -137,8 +137,11 @@ struct Behind {
 impl Behind {
     fn key(self) -> Result<EntryKey, Error> {
         let name = |text: String, digits: Option<String>| match digits {
-            None => Ok(text.into_bytes()),
-            Some(digits) => hex::decode(digits).map_err(|_| Error::new(Code::Request, "`behind` is not hex")),
+            None => Ok(Name::from(text)),
+            Some(digits) => match hex::decode(digits) {
+                Ok(bytes) => Ok(Name::from(&bytes[..])),
+                Err(_) => Err(Error::new(Code::Request, "`behind` is not hex")),
+            },
         };
         Ok(EntryKey::new(
             name(self.network, self.network_hex)?,
