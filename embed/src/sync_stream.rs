@@ -1,4 +1,5 @@
-//! A stream of the sync protocol as it comes in: cut anywhere, and compressed from where its server says so.
+//! One direction of a connection of the sync protocol, bytes in, messages out: cut anywhere, and compressed from where its
+//! server says so.
 
 use networkdb_core::{
     syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message},
@@ -8,7 +9,7 @@ use networkdb_core::{
 use crate::{Code, Error};
 
 /// What was read of a stream, and what of it is not a whole message yet.
-pub(crate) struct SyncStream {
+pub struct SyncStream {
     limits: Limits,
     decoder: Decoder,
     unframer: Option<Unframer>,
@@ -17,13 +18,17 @@ pub(crate) struct SyncStream {
 }
 
 impl SyncStream {
-    pub(crate) fn new(from_client: bool) -> Self {
+    /// Of what a client sends, or a server.
+    pub fn new(from_client: bool) -> Self {
         let limits = if from_client { FROM_CLIENT } else { FROM_SERVER };
         Self { limits, decoder: Decoder::new(limits), unframer: None, failed: None }
     }
 
-    /// Tells the messages that end in `bytes`. An error ends the stream, and is given again at each further call.
-    pub(crate) fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&Message<'_>)) -> Result<(), Error> {
+    /// Tells the messages that end in `bytes`, in order.
+    ///
+    /// # Errors
+    /// `Malformed`: it ends the stream, and is given again at each further call.
+    pub fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&Message<'_>)) -> Result<(), Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -33,7 +38,7 @@ impl SyncStream {
     }
 
     /// Bytes kept of a message that is not whole yet.
-    pub(crate) fn pending(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.decoder.pending()
     }
 
@@ -82,4 +87,63 @@ impl SyncStream {
 
 fn malformed(reason: impl std::fmt::Display) -> Error {
     Error::new(Code::Malformed, reason)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use networkdb_core::{
+        syncproto::{DecoderRestart, ServerHello, SyncStatus, encode},
+        wire::snappy,
+    };
+
+    use super::*;
+
+    fn gob(messages: &[Message<'_>]) -> Vec<u8> {
+        let mut stream = encode::definitions().to_vec();
+        messages.iter().for_each(|message| encode::message(&mut stream, message));
+        stream
+    }
+
+    /// A server that goes over to snappy after its hello.
+    fn connection(algorithm: &[u8]) -> Vec<u8> {
+        let restart = DecoderRestart { message: b"", compression_algorithm: algorithm };
+        let mut bytes =
+            gob(&[Message::ServerHello(ServerHello::default()), Message::DecoderRestart(restart)]);
+        bytes.extend_from_slice(&snappy::STREAM_IDENTIFIER[..]);
+        snappy::frame(&gob(&[Message::SyncStatus(SyncStatus(2)), Message::Ack]), &mut bytes);
+        bytes
+    }
+
+    fn kind(message: &Message<'_>) -> &'static str {
+        match message {
+            Message::ServerHello(_) => "hello",
+            Message::DecoderRestart(_) => "restart",
+            Message::SyncStatus(_) => "status",
+            _ => "other",
+        }
+    }
+
+    #[test]
+    fn a_connection_is_read_through_its_restart_however_it_is_cut() {
+        let bytes = connection(b"snappy");
+        for size in [1, 7, bytes.len()] {
+            let (mut stream, mut kinds) = (SyncStream::new(false), Vec::new());
+            for cut in bytes.chunks(size) {
+                stream.feed(cut, &mut |message| kinds.push(kind(message))).unwrap();
+            }
+            assert_eq!(kinds, ["hello", "restart", "status", "other"], "cut by {size}");
+            assert_eq!(stream.pending(), 0);
+        }
+    }
+
+    #[test]
+    fn an_unknown_compression_and_other_bytes_are_malformed_for_good() {
+        let mut stream = SyncStream::new(false);
+        assert_eq!(stream.feed(&connection(b"zstd"), &mut |_| ()).unwrap_err().code, Code::Malformed);
+        let mut stream = SyncStream::new(true);
+        for _ in 0..2 {
+            assert_eq!(stream.feed(&[0x55; 256], &mut |_| ()).unwrap_err().code, Code::Malformed);
+        }
+    }
 }

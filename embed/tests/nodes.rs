@@ -365,3 +365,35 @@ fn two_steps_at_once_are_refused() {
     assert_eq!(inner, Some(Err(Code::Busy)));
     assert!(node.step(Instant::from_nanos(3), [], &mut Vec::new()).is_ok());
 }
+
+#[test]
+fn pages_go_on_behind_a_key_that_is_no_text() {
+    let node = alone();
+    node.command(Instant::from_nanos(2), r#"{"op":"network_join","network":"web"}"#).unwrap();
+    let odd = EntryKey::new("web", "t", &b"\xff/\xfe"[..]);
+    node.write(Instant::from_nanos(2), Write::Create, &odd, "v".into()).unwrap();
+    let page = |behind: &str| {
+        let request = format!(r#"{{"op":"list","limit":1{behind}}}"#);
+        node.command(Instant::from_nanos(2), &request).unwrap()
+    };
+    assert!(page("").contains("\"key_hex\":\"ff2ffe\""));
+    let behind = r#","behind":{"network":"web","table":"t","key":"?","key_hex":"ff2ffe"}"#;
+    assert_eq!(page(behind), r#"{"rows":[]}"#);
+}
+
+/// Counts nothing; only whether it is kept.
+struct Kept;
+
+impl Signal for Kept {
+    fn raise(&self) {}
+    fn clear(&self) {}
+}
+
+#[test]
+fn a_closed_node_keeps_no_signal() {
+    let (node, signal) = (alone(), Arc::new(Kept));
+    node.set_call(signal.clone()).unwrap();
+    node.set_wake(signal.clone()).unwrap();
+    node.close();
+    assert_eq!(Arc::strong_count(&signal), 1);
+}

@@ -10,17 +10,16 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     ptr::{null, null_mut},
     slice,
-    sync::{Arc, MutexGuard, OnceLock, TryLockError},
+    sync::{MutexGuard, TryLockError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use networkdb_embed::{
-    Code, EntryKey, Error, Event, Instant, Kind, Node, Revision, SerializedUpdate, Signal, UpdateType, Write,
+    Code, EntryKey, Error, Event, Instant, Kind, Node, Output, Revision, SerializedUpdate, UpdateType, Write,
 };
 
 use crate::{
-    descriptor::Descriptor,
     held::{Held, addr},
     nodes::{self, Entry, Log},
     types::{
@@ -37,7 +36,7 @@ pub const NDB_VERSION_MINOR: u32 = 1;
 pub const NDB_VERSION_PATCH: u32 = 0;
 /// The ABI this header describes: the number in the library's SONAME above the last 16 bits, and below them one that grows with
 /// each addition. A library serves programs built for its upper number and a lower number that is not above its own.
-pub const NDB_ABI_VERSION: u32 = 1;
+pub const NDB_ABI_VERSION: u32 = 2;
 /// No deadline, or: wait for ever.
 pub const NDB_NEVER: u64 = u64::MAX;
 /// `ndb_features`: this build has its own host, `ndb_run`.
@@ -140,8 +139,39 @@ pub unsafe extern "C" fn ndb_step(
     on(node, |entry| {
         let (Some(out), Some(out_count), Some(deadline)) = outs else { return Err(Code::Invalid) };
         let mut held = exclusive(entry)?;
-        *deadline = step(entry, &mut held, now_ns, inputs?, arena?)?;
+        *deadline = step(entry, &mut held, Held::show, now_ns, (inputs?, arena?))?;
         (*out, *out_count) = (held.outputs.as_ptr(), held.outputs.len());
+        Ok(())
+    })
+}
+
+/// A step that lays its outputs one behind the other, for languages to which pointers are foreign: each is an `ndb_output` whose
+/// `data` is NULL, and then its `len` bytes. Nothing lies between them, so headers are not aligned: copy one out to look at it.
+///
+/// `*out` belongs to the library and stands until the next step of this node, of either kind. Bytes of streams are in there as a
+/// copy, so nothing points to them later: report them SENT all the same, since the node writes no more than a window ahead, and the
+/// stream GONE, since until then its `user` is kept. See `ndb_step` for all else; the two may take turns.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ndb_step_flat(
+    node: ndb_node,
+    now_ns: u64,
+    inputs: *const ndb_input,
+    input_count: usize,
+    arena: *const u8,
+    arena_len: usize,
+    out: *mut *const u8,
+    out_len: *mut usize,
+    deadline_ns: *mut u64,
+) -> Code {
+    // SAFETY: NULL or valid, says the caller.
+    let (inputs, arena) = unsafe { (array(inputs, input_count), array(arena, arena_len)) };
+    // SAFETY: as above.
+    let outs = unsafe { (out.as_mut(), out_len.as_mut(), deadline_ns.as_mut()) };
+    on(node, |entry| {
+        let (Some(out), Some(out_len), Some(deadline)) = outs else { return Err(Code::Invalid) };
+        let mut held = exclusive(entry)?;
+        *deadline = step(entry, &mut held, Held::lay, now_ns, (inputs?, arena?))?;
+        (*out, *out_len) = (held.flat.as_ptr(), held.flat.len());
         Ok(())
     })
 }
@@ -167,7 +197,7 @@ pub unsafe extern "C" fn ndb_pump(
         let carrier = Carrier::new(&transport?).ok_or(Code::Invalid)?;
         let deadline = deadline.ok_or(Code::Invalid)?;
         let mut held = exclusive(entry)?;
-        *deadline = step(entry, &mut held, now_ns, inputs?, arena?)?;
+        *deadline = step(entry, &mut held, Held::show, now_ns, (inputs?, arena?))?;
         held.outputs.iter().for_each(|output| carrier.carry(output));
         Ok(())
     })
@@ -370,7 +400,7 @@ pub unsafe extern "C" fn ndb_wake_fd(node: ndb_node, fd: *mut i32) -> Code {
     // SAFETY: NULL or valid, says the caller.
     let fd = unsafe { fd.as_mut() };
     on(node, |entry| {
-        *fd.ok_or(Code::Invalid)? = descriptor(&entry.wake, |signal| entry.node.set_wake(signal))?;
+        *fd.ok_or(Code::Invalid)? = entry.wake_fd()?;
         Ok(())
     })
 }
@@ -382,7 +412,7 @@ pub unsafe extern "C" fn ndb_event_fd(node: ndb_node, fd: *mut i32) -> Code {
     // SAFETY: NULL or valid, says the caller.
     let fd = unsafe { fd.as_mut() };
     on(node, |entry| {
-        *fd.ok_or(Code::Invalid)? = descriptor(&entry.call, |signal| entry.node.set_call(signal))?;
+        *fd.ok_or(Code::Invalid)? = entry.event_fd()?;
         Ok(())
     })
 }
@@ -430,18 +460,18 @@ fn exclusive(entry: &Entry) -> Result<MutexGuard<'_, Held>, Code> {
     })
 }
 
-/// One step; returns the deadline.
+/// One step, whose outputs are kept by `keep`; returns the deadline.
 fn step(
     entry: &Entry,
     held: &mut Held,
+    keep: fn(&mut Held, Vec<Output>),
     now_ns: u64,
-    inputs: &[ndb_input],
-    arena: &[u8],
+    (inputs, arena): (&[ndb_input], &[u8]),
 ) -> Result<u64, Code> {
     let inputs = held.inputs(inputs, arena)?;
     let mut outputs = Vec::new();
     let deadline = entry.node.step(Instant::from_nanos(now_ns), inputs, &mut outputs)?;
-    held.show(outputs);
+    keep(held, outputs);
     Ok(deadline.map_or(NDB_NEVER, Instant::as_nanos))
 }
 
@@ -553,22 +583,6 @@ fn error_json(text: &str) -> String {
     json
 }
 
-fn descriptor(
-    place: &OnceLock<Arc<Descriptor>>,
-    install: impl FnOnce(Arc<dyn Signal>) -> Result<(), Code>,
-) -> Result<i32, Code> {
-    if let Some(known) = place.get() {
-        return Ok(known.number());
-    }
-    let made = Arc::new(Descriptor::new()?);
-    // Of two threads that ask first at once, both get the one that was put in.
-    let kept = place.get_or_init(|| Arc::clone(&made));
-    if Arc::ptr_eq(kept, &made) {
-        install(made)?;
-    }
-    Ok(kept.number())
-}
-
 // ---- What comes in -------------------------------------------------------------------------------------------------
 
 /// Bytes of a seed.
@@ -586,13 +600,12 @@ unsafe fn create(options: &ndb_options) -> Result<ndb_node, Error> {
         // SAFETY: so many bytes, says the caller.
         seed.copy_from_slice(unsafe { array(options.seed, SEED)? });
     }
-    watch_forks();
     let node = Node::create(kind, config, seed, Instant::from_nanos(options.now_ns))?;
     Ok(nodes::insert(node, logger(options.log, options.log_user)))
 }
 
 /// Has the table of nodes told of forks, from the first node on.
-fn watch_forks() {
+pub(crate) fn watch_forks() {
     #[cfg(unix)]
     {
         static ONCE: std::sync::Once = std::sync::Once::new();

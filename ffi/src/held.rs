@@ -21,6 +21,8 @@ pub(crate) struct Held {
     /// Datagrams and names of the last step.
     last: Vec<Bytes>,
     pub(crate) outputs: Vec<ndb_output>,
+    /// The outputs of the last step, if it was a flat one.
+    pub(crate) flat: Vec<u8>,
 }
 
 /// Of a stream that is not GONE.
@@ -100,57 +102,89 @@ impl Held {
 
     /// Shows outputs in place of those of the last step.
     pub(crate) fn show(&mut self, outputs: Vec<Output>) {
-        self.last.clear();
-        self.outputs.clear();
+        self.forget();
         for output in outputs {
-            let shown = self.one(output);
-            self.outputs.extend(shown);
+            let Some((header, bytes)) = self.header(output) else { continue };
+            let data = if bytes.is_empty() { null() } else { bytes.as_ptr() };
+            self.outputs.push(ndb_output { data, ..header });
+            match self.streams.get_mut(&header.stream) {
+                Some(stream) if header.kind == ndb_output_kind::NDB_OUTPUT_WRITE as u16 => {
+                    stream.pieces.push_back(bytes);
+                }
+                _ => self.last.push(bytes),
+            }
         }
     }
 
-    /// An output as the host sees it; none about a stream that is GONE.
-    fn one(&mut self, output: Output) -> Option<ndb_output> {
-        match output {
+    /// Lays outputs one behind the other in place of those of the last step. Of their bytes nothing else is kept.
+    pub(crate) fn lay(&mut self, outputs: Vec<Output>) {
+        self.forget();
+        let laid: Vec<_> = outputs.into_iter().filter_map(|output| self.header(output)).collect();
+        self.flat.reserve_exact(laid.iter().map(|(_, bytes)| size_of::<ndb_output>() + bytes.len()).sum());
+        for (header, bytes) in laid {
+            put(&mut self.flat, &header);
+            self.flat.extend_from_slice(&bytes);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.last.clear();
+        self.outputs.clear();
+        self.flat = Vec::new();
+    }
+
+    /// An output as the host sees it, but for where its bytes are; none about a stream that is GONE.
+    fn header(&mut self, output: Output) -> Option<(ndb_output, Bytes)> {
+        use ndb_output_kind as kind;
+        let (header, bytes) = match output {
             Output::Datagram { to, bytes } => {
-                let shown =
-                    ndb_output { addr: addr(to), ..self.view(ndb_output_kind::NDB_OUTPUT_DATAGRAM, bytes) };
-                Some(shown)
+                (ndb_output { addr: addr(to), ..bare(kind::NDB_OUTPUT_DATAGRAM, 0) }, bytes)
             }
             Output::Open(StreamId(stream), endpoint) => {
                 self.opened = self.opened.max(stream);
                 self.streams.insert(stream, Stream::default());
-                let (addr, name) = match endpoint {
-                    Endpoint::Addr(to) => (addr(to), Bytes::new()),
-                    Endpoint::Name { host, port } => {
-                        (ndb_addr { port, ..ndb_addr::default() }, Bytes::from(String::from(host)))
-                    }
-                };
-                let shown = self.view(ndb_output_kind::NDB_OUTPUT_OPEN, name);
-                Some(ndb_output { stream, addr, ..shown })
+                let (addr, name) = whom(endpoint);
+                (ndb_output { stream, addr, ..bare(kind::NDB_OUTPUT_OPEN, 0) }, name)
             }
-            Output::Write(id, bytes) => {
-                let shown = self.about(id, ndb_output_kind::NDB_OUTPUT_WRITE, 0)?;
-                let shown = ndb_output { data: bytes.as_ptr(), len: bytes.len() as u64, ..shown };
-                self.streams.get_mut(&id.0)?.pieces.push_back(bytes);
-                Some(shown)
-            }
-            Output::Reading(id, on) => self.about(id, ndb_output_kind::NDB_OUTPUT_READING, on.into()),
+            Output::Write(id, bytes) => (self.about(id, kind::NDB_OUTPUT_WRITE, 0)?, bytes),
+            Output::Reading(id, on) => (self.about(id, kind::NDB_OUTPUT_READING, on.into())?, Bytes::new()),
             Output::Close(id, how) => {
-                self.about(id, ndb_output_kind::NDB_OUTPUT_CLOSE, (how == How::Abort).into())
+                (self.about(id, kind::NDB_OUTPUT_CLOSE, (how == How::Abort).into())?, Bytes::new())
             }
-        }
-    }
-
-    fn view(&mut self, kind: ndb_output_kind, bytes: Bytes) -> ndb_output {
-        let shown = ndb_output { data: bytes.as_ptr(), len: bytes.len() as u64, ..bare(kind, 0) };
-        self.last.push(bytes);
-        shown
+        };
+        Some((ndb_output { len: bytes.len() as u64, ..header }, bytes))
     }
 
     fn about(&self, id: StreamId, kind: ndb_output_kind, code: u16) -> Option<ndb_output> {
         let user = self.streams.get(&id.0)?.user;
         Some(ndb_output { stream: id.0, user, ..bare(kind, code) })
     }
+}
+
+/// Whom to dial: an address, or a port and a name.
+fn whom(endpoint: Endpoint) -> (ndb_addr, Bytes) {
+    match endpoint {
+        Endpoint::Addr(to) => (addr(to), Bytes::new()),
+        Endpoint::Name { host, port } => {
+            (ndb_addr { port, ..ndb_addr::default() }, Bytes::from(String::from(host)))
+        }
+    }
+}
+
+/// Appends a header as it lies in memory, with `data` NULL.
+fn put(flat: &mut Vec<u8>, header: &ndb_output) {
+    let ndb_output { kind, code, reserved, stream, user, len, addr, .. } = *header;
+    flat.extend(kind.to_ne_bytes());
+    flat.extend(code.to_ne_bytes());
+    flat.extend(reserved.to_ne_bytes());
+    flat.extend(stream.to_ne_bytes());
+    flat.extend(user.to_ne_bytes());
+    flat.extend([0; 8]);
+    flat.extend(len.to_ne_bytes());
+    flat.extend(addr.ip);
+    flat.extend(addr.scope.to_ne_bytes());
+    flat.extend(addr.port.to_ne_bytes());
+    flat.extend([addr.family, addr.reserved]);
 }
 
 fn bare(kind: ndb_output_kind, code: u16) -> ndb_output {
@@ -282,6 +316,18 @@ mod tests {
         assert!(held.streams.is_empty() && bytes.is_unique());
         held.show(vec![Output::Write(StreamId(1), bytes)]);
         assert!(held.outputs.is_empty() && held.streams.is_empty(), "nothing more is kept or shown of it");
+    }
+
+    #[test]
+    fn of_outputs_laid_flat_nothing_else_is_kept() {
+        let mut held = Held::default();
+        held.inputs(&[input(kind::NDB_INPUT_ACCEPTED, 1, 0)], &[]).unwrap();
+        let bytes = Bytes::from(vec![7; 10]);
+        held.lay(vec![Output::Write(StreamId(1), bytes.clone()), Output::Reading(StreamId(1), true)]);
+        assert!(bytes.is_unique());
+        assert_eq!(held.flat.len(), 64 + 10 + 64);
+        held.show(Vec::new());
+        assert!(held.flat.is_empty());
     }
 
     #[test]

@@ -13,5 +13,5 @@
 pub mod abi;
 mod descriptor;
 mod held;
-mod nodes;
+pub mod nodes;
 pub mod types;

@@ -1,4 +1,4 @@
-//! The table of nodes: a number for each, never used twice.
+//! The table of nodes: a number for each, never used twice. Open to bindings in Rust that share nodes with the C functions.
 
 use std::{
     cell::RefCell,
@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use networkdb_embed::{Code, Node};
+use networkdb_embed::{Code, Node, Signal};
 
 use crate::{
     descriptor::Descriptor,
@@ -33,11 +33,12 @@ struct Table {
 }
 
 /// Takes a line of the log.
-pub(crate) type Log = Box<dyn Fn(ndb_log_level, &str) + Send + Sync>;
+pub type Log = Box<dyn Fn(ndb_log_level, &str) + Send + Sync>;
 
 /// A node and what the C side needs beside it.
-pub(crate) struct Entry {
-    pub(crate) node: Node,
+pub struct Entry {
+    /// The node.
+    pub node: Node,
     /// Of whoever steps.
     pub(crate) held: Mutex<Held>,
     pub(crate) wake: OnceLock<Arc<Descriptor>>,
@@ -46,6 +47,16 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// See `ndb_wake_fd`.
+    pub fn wake_fd(&self) -> Result<i32, Code> {
+        descriptor(&self.wake, |signal| self.node.set_wake(signal))
+    }
+
+    /// See `ndb_event_fd`.
+    pub fn event_fd(&self) -> Result<i32, Code> {
+        descriptor(&self.call, |signal| self.node.set_call(signal))
+    }
+
     pub(crate) fn log(&self, level: ndb_log_level, text: &str) {
         if let Some(log) = &self.log {
             log(level, text);
@@ -58,7 +69,8 @@ fn table() -> RwLockWriteGuard<'static, Table> {
 }
 
 /// Gives a node its number.
-pub(crate) fn insert(node: Node, log: Option<Log>) -> ndb_node {
+pub fn insert(node: Node, log: Option<Log>) -> ndb_node {
+    crate::abi::watch_forks();
     let held = Mutex::new(Held::default());
     let entry = Entry { node, held, wake: OnceLock::new(), call: OnceLock::new(), log };
     let mut table = table();
@@ -69,13 +81,13 @@ pub(crate) fn insert(node: Node, log: Option<Log>) -> ndb_node {
 }
 
 /// The node of this number. It lives on for as long as a call is in it.
-pub(crate) fn find(number: ndb_node) -> Result<Arc<Entry>, Code> {
+pub fn find(number: ndb_node) -> Result<Arc<Entry>, Code> {
     own(number)?;
     NODES.read().unwrap_or_else(PoisonError::into_inner).nodes.get(&number).cloned().ok_or(Code::Closed)
 }
 
 /// Takes a node out: its number is no node any more.
-pub(crate) fn remove(number: ndb_node) -> Result<Arc<Entry>, Code> {
+pub fn remove(number: ndb_node) -> Result<Arc<Entry>, Code> {
     own(number)?;
     table().nodes.remove(&number).ok_or(Code::Closed)
 }
@@ -99,4 +111,20 @@ pub(crate) extern "C" fn after_fork_in_child() {
     if let Some(table) = FORKING.take() {
         INHERITED.store(table.last, Ordering::Relaxed);
     }
+}
+
+fn descriptor(
+    place: &OnceLock<Arc<Descriptor>>,
+    install: impl FnOnce(Arc<dyn Signal>) -> Result<(), Code>,
+) -> Result<i32, Code> {
+    if let Some(known) = place.get() {
+        return Ok(known.number());
+    }
+    let made = Arc::new(Descriptor::new()?);
+    // Of two threads that ask first at once, both get the one that was put in.
+    let kept = place.get_or_init(|| Arc::clone(&made));
+    if Arc::ptr_eq(kept, &made) {
+        install(made)?;
+    }
+    Ok(kept.number())
 }

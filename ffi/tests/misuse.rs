@@ -98,6 +98,66 @@ fn step(node: ndb_node, inputs: &[ndb_input], arena: &[u8]) -> (Code, Vec<ndb_ou
     (code, outputs.to_vec())
 }
 
+/// A flat step, whose outputs are copied out.
+fn step_flat(node: ndb_node, inputs: &[ndb_input], arena: &[u8]) -> (Code, Vec<u8>) {
+    let (mut out, mut len, mut deadline) = (null(), 0, 0);
+    let code = unsafe {
+        ndb_step_flat(
+            node,
+            2,
+            inputs.as_ptr(),
+            inputs.len(),
+            arena.as_ptr(),
+            arena.len(),
+            &raw mut out,
+            &raw mut len,
+            &raw mut deadline,
+        )
+    };
+    let bytes = if len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(out, len) } };
+    (code, bytes.to_vec())
+}
+
+/// Outputs as a flat step lays them.
+fn laid(outputs: &[ndb_output]) -> Vec<u8> {
+    let mut flat = Vec::new();
+    for output in outputs {
+        let len = usize::try_from(output.len).unwrap();
+        let header = ndb_output { data: null(), ..*output };
+        flat.extend_from_slice(unsafe {
+            std::slice::from_raw_parts((&raw const header).cast::<u8>(), size_of::<ndb_output>())
+        });
+        if len > 0 {
+            flat.extend_from_slice(unsafe { std::slice::from_raw_parts(output.data, len) });
+        }
+    }
+    flat
+}
+
+#[test]
+fn a_flat_step_lays_what_a_step_shows() {
+    use ndb_input_kind::*;
+    let (views, flat) = (create(DATABASE, 1), create(DATABASE, 1));
+    for node in [views, flat] {
+        assert_eq!(
+            command(node, r#"{"op":"join","members":["10.0.0.9:9","[::1]:7946","b.example:7"]}"#).0,
+            Code::Ok
+        );
+    }
+    let opened = ndb_input { user: 0xabc, ..input(NDB_INPUT_OPENED, 2) };
+    let mut total = 0;
+    for inputs in [&[][..], &[opened], &[input(NDB_INPUT_FAILED, 2), input(NDB_INPUT_GONE, 2)]] {
+        let shown = laid(&step(views, inputs, &[]).1);
+        assert_eq!(step_flat(flat, inputs, &[]), (Code::Ok, shown.clone()));
+        total += shown.len();
+    }
+    assert!(total > 4 * size_of::<ndb_output>(), "three dials, and bytes for one of them");
+    let beyond = ndb_input { len: 4, ..input(NDB_INPUT_DATAGRAM, 0) };
+    assert_eq!(step_flat(flat, &[beyond], b"123").0, Code::Invalid);
+    assert_eq!((ndb_free(views), ndb_free(flat)), (Code::Ok, Code::Ok));
+    assert_eq!(step_flat(flat, &[], &[]).0, Code::Closed);
+}
+
 #[test]
 fn null_and_impossible_lengths_are_told() {
     let node = create(DATABASE, 1);
@@ -111,6 +171,10 @@ fn null_and_impossible_lengths_are_told() {
         assert_eq!(ndb_write(node, 2, 0, null()), Code::Invalid);
         assert_eq!(
             ndb_step(node, 2, null(), 1, null(), 0, null_mut(), null_mut(), null_mut()),
+            Code::Invalid
+        );
+        assert_eq!(
+            ndb_step_flat(node, 2, null(), 0, null(), 0, null_mut(), null_mut(), null_mut()),
             Code::Invalid
         );
         assert_eq!(ndb_wake_fd(node, null_mut()), Code::Invalid);
