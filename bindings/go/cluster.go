@@ -6,23 +6,36 @@ import (
 	"github.com/networkdb/networkdb/bindings/go/internal/members"
 )
 
-// Member is a node as membership sees it.
-type Member = members.Member
-
 // MemberState says what is believed of a member.
-type MemberState = members.State
+type MemberState string
 
 // The states of members.
 const (
-	Alive   = members.Alive
-	Suspect = members.Suspect
-	Dead    = members.Dead
-	Left    = members.Left
+	Alive   MemberState = "alive"
+	Suspect MemberState = "suspect"
+	Dead    MemberState = "dead"
+	Left    MemberState = "left"
 )
+
+// Member is a node as membership sees it.
+type Member struct {
+	Name  string
+	Addr  netip.AddrPort
+	State MemberState
+	// Incarnation grows each time the member contradicts what is said of it.
+	Incarnation uint32
+	// Meta is what the member says of itself.
+	Meta []byte
+}
 
 // Members are all that are known, in order of their names, this node among them.
 func (n *Node) Members() ([]Member, error) {
-	return members.Ask(n.node)
+	known, err := members.Ask[MemberState](n.node)
+	list := make([]Member, len(known))
+	for i, member := range known {
+		list[i] = Member(member)
+	}
+	return list, err
 }
 
 // Peer is a node of the cluster or of a network.

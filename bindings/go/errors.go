@@ -5,7 +5,8 @@ import "github.com/networkdb/networkdb/bindings/go/internal/ndb"
 // Status is an answer of the library that is an error. Its number is that of the C header, and never changes its meaning.
 type Status = ndb.Status
 
-// Error is a [Status] with the reason in words. [errors.Is] finds the status, [errors.As] the error.
+// Error is a [Status] with the reason in words: it has the fields Status and Reason. [errors.Is] finds the status, [errors.As] the
+// error.
 type Error = ndb.Error
 
 // What a call or a request may be refused for. Unless an error says otherwise, nothing has changed.

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"time"
 
+	networkdb "github.com/networkdb/networkdb/bindings/go"
 	"github.com/networkdb/networkdb/bindings/go/internal/host"
 	"github.com/networkdb/networkdb/bindings/go/internal/members"
 	"github.com/networkdb/networkdb/bindings/go/internal/ndb"
@@ -21,24 +22,24 @@ import (
 	"github.com/networkdb/networkdb/bindings/go/internal/settings"
 )
 
-// Sockets are what a node speaks on in place of sockets that it binds itself: networkdb.Transport.
-type Sockets = host.Sockets
+// Sockets are what a node speaks on in place of sockets that it binds itself.
+type Sockets = networkdb.Transport
 
 // Gossip are settings that are seldom changed.
-type Gossip = settings.Gossip
+type Gossip = networkdb.Gossip
 
 // Member is a member of the cluster.
-type Member = members.Member
+type Member = networkdb.Member
 
 // State says what is believed of a member.
-type State = members.State
+type State = networkdb.MemberState
 
 // The states of members.
 const (
-	Alive   = members.Alive
-	Suspect = members.Suspect
-	Dead    = members.Dead
-	Left    = members.Left
+	Alive   = networkdb.Alive
+	Suspect = networkdb.Suspect
+	Dead    = networkdb.Dead
+	Left    = networkdb.Left
 )
 
 // Profile is one of the peer's sets of defaults.
@@ -96,14 +97,14 @@ const defaultEvents = 1024
 // Start starts a member. The context is for binding its sockets only. A member ends with [Node.Close].
 func Start(ctx context.Context, config Config) (*Node, error) {
 	given := op{
-		"name": config.Name, "keys": settings.Keys(config.Keys), "label": config.Label, "gossip": config.Gossip,
+		"name": config.Name, "keys": settings.Keys(config.Keys), "label": config.Label, "gossip": settings.Gossip(config.Gossip),
 		"meta_hex": hex.EncodeToString(config.Meta),
 	}
 	if config.Profile != "" {
 		given["profile"] = config.Profile
 	}
 	want := host.Wanted{
-		Bind: config.Bind, Advertise: config.Advertise, Given: config.Transport, Hosted: config.Hosted, Packets: true,
+		Bind: config.Bind, Advertise: config.Advertise, Given: (*host.Sockets)(config.Transport), Hosted: config.Hosted, Packets: true,
 	}
 	sockets, err := host.Prepare(ctx, want, given)
 	if err != nil {
@@ -184,7 +185,12 @@ func (n *Node) SendReliable(ctx context.Context, message []byte, to string) erro
 
 // Members are all that are known, in order of their names, this one among them.
 func (n *Node) Members() ([]Member, error) {
-	return members.Ask(n.node)
+	known, err := members.Ask[State](n.node)
+	list := make([]Member, len(known))
+	for i, member := range known {
+		list[i] = Member(member)
+	}
+	return list, err
 }
 
 // AddKey installs a key, to open what others seal with it.

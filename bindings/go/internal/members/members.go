@@ -8,36 +8,23 @@ import (
 	"github.com/networkdb/networkdb/bindings/go/internal/node"
 )
 
-// State says what is believed of a member.
-type State string
-
-// The states.
-const (
-	Alive   State = "alive"
-	Suspect State = "suspect"
-	Dead    State = "dead"
-	Left    State = "left"
-)
-
-// Member is a member of a cluster.
-type Member struct {
-	Name  string
-	Addr  netip.AddrPort
-	State State
-	// Incarnation grows each time the member contradicts what is said of it.
+// Member is a member of a cluster, as the package for users has it, with its type of states.
+type Member[S ~string] struct {
+	Name        string
+	Addr        netip.AddrPort
+	State       S
 	Incarnation uint32
-	// Meta is what the member says of itself.
-	Meta []byte
+	Meta        []byte
 }
 
 // Ask asks a node for its members.
-func Ask(n *node.Node) ([]Member, error) {
+func Ask[S ~string](n *node.Node) ([]Member[S], error) {
 	var answer struct {
 		Members []struct {
 			Name        string
 			NameHex     string `json:"name_hex"`
 			Addr        netip.AddrPort
-			State       State
+			State       S
 			Incarnation uint32
 			MetaHex     string `json:"meta_hex"`
 		}
@@ -45,9 +32,9 @@ func Ask(n *node.Node) ([]Member, error) {
 	if err := n.Ask(map[string]string{"op": "members"}, &answer); err != nil {
 		return nil, err
 	}
-	members := make([]Member, 0, len(answer.Members))
+	members := make([]Member[S], 0, len(answer.Members))
 	for _, given := range answer.Members {
-		member := Member{Name: given.Name, Addr: given.Addr, State: given.State, Incarnation: given.Incarnation}
+		member := Member[S]{Name: given.Name, Addr: given.Addr, State: given.State, Incarnation: given.Incarnation}
 		if given.NameHex != "" {
 			name, err := hex.DecodeString(given.NameHex)
 			if err != nil {

@@ -7,25 +7,14 @@ import (
 	"time"
 )
 
-// Gossip are settings of membership that are seldom changed. What is zero is the peer's default; a negative time turns off what
-// can be turned off.
+// Gossip are settings of membership, as the package for users has them.
 type Gossip struct {
-	// PacketSize is the bytes of one packet.
-	PacketSize int
-	// NoCompression sends nothing compressed.
-	NoCompression bool
-	// Interval is the longest time between rounds of gossip.
-	Interval time.Duration
-	// Nodes is how many members are told in one round.
-	Nodes int
-	// ProbeInterval is the time between probes. Negative: there are none.
-	ProbeInterval time.Duration
-	// ProbeTimeout is how long a probe waits before it asks others.
-	ProbeTimeout time.Duration
-	// PushPullInterval is the time between push/pulls. Negative: there are none.
-	PushPullInterval time.Duration
-	// StreamTimeout is the deadline of one exchange over a stream.
-	StreamTimeout time.Duration
+	PacketSize                                    int
+	NoCompression                                 bool
+	Interval                                      time.Duration
+	Nodes                                         int
+	ProbeInterval, ProbeTimeout, PushPullInterval time.Duration
+	StreamTimeout                                 time.Duration
 }
 
 // MarshalJSON is the form of the library.
