@@ -9,12 +9,12 @@ export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 PREFIX ?= /usr/local
 FEATURES ?= hosted
 
-.PHONY: run test test-c install bench bench-c fuzz miri audit doc setup setup-test lint peers binary wasm
+.PHONY: run test test-c test-python install bench bench-c bench-python fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
 
-test: setup-test lint wasm binary peers test-c
+test: setup-test lint wasm binary peers test-c test-python
 	go -C tests/peers/gob test -count=1 ./...
 	cargo test --locked --workspace --no-fail-fast
 	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
@@ -31,6 +31,10 @@ test-c: setup-test
 	ffi/size $(CACHE)/c/hosted 4000000
 	NETWORKDB_PREFIX=$(CACHE)/c/hosted cargo test --locked --package networkdb-ffi --test header --test scripts --test examples --test misuse_c
 
+# The Python package: its tests, its types, and what pip makes of a clean checkout.
+test-python: setup-test
+	CACHE=$(CACHE)/python bindings/python/test
+
 # The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host. Named crate types: with a
 # Rust library among them, cargo does no link-time optimisation.
 install: setup
@@ -46,6 +50,10 @@ bench-c: setup-test
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
 	export PKG_CONFIG_PATH=$(CACHE)/c/hosted/lib/pkgconfig; cc -std=c99 -O2 -Wall -Wextra -Werror -pedantic benches/c/bench.c -o $(CACHE)/c/bench -pthread $$(pkg-config --cflags --libs networkdb)
 	LD_LIBRARY_PATH=$(CACHE)/c/hosted/lib $(CACHE)/c/bench $(TIME)
+
+# What the Python package costs; TIME=seconds for each figure.
+bench-python: setup-test
+	CACHE=$(CACHE)/python bindings/python/test bench $(TIME)
 
 # TIME=seconds for each target, TARGET=names of some; TARGET and INPUT=file play an input again.
 fuzz: setup-test

@@ -83,9 +83,10 @@ def pack_address(address: Address | tuple[Any, ...]) -> _Packed:
     try:
         ip = ip_address(host)
         if isinstance(ip, IPv4Address):
-            return ip.packed + bytes(12), 0, port, 4, 0
-        scope = int(ip.scope_id) if ip.scope_id else 0
-        packed = ip.packed, (address[3] if len(address) == 4 else scope), port, 6, 0
+            packed = ip.packed + bytes(12), 0, port, 4, 0
+        else:
+            scope = int(ip.scope_id) if ip.scope_id else 0
+            packed = ip.packed, (address[3] if len(address) == 4 else scope), port, 6, 0
         _ADDR.pack(*packed)
         return packed
     except (ValueError, struct.error) as error:
