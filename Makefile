@@ -9,12 +9,12 @@ export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 PREFIX ?= /usr/local
 FEATURES ?= hosted
 
-.PHONY: run test test-c test-go install bench bench-c bench-go fuzz miri audit doc setup setup-test lint peers binary wasm
+.PHONY: run test test-c test-go test-python install bench bench-c bench-go bench-python fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
 
-test: setup-test lint wasm binary peers test-c test-go
+test: setup-test lint wasm binary peers test-c test-go test-python
 	go -C tests/peers/gob test -count=1 ./...
 	cargo test --locked --workspace --no-fail-fast
 	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
@@ -36,6 +36,10 @@ test-go: setup-test peers
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
 	bindings/go/test $(CACHE)/c/hosted
 
+# The Python package: its tests, its types, and what pip makes of a clean checkout.
+test-python: setup-test
+	CACHE=$(CACHE)/python bindings/python/test
+
 # The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host. Named crate types: with a
 # Rust library among them, cargo does no link-time optimisation.
 install: setup
@@ -56,6 +60,10 @@ bench-c: setup-test
 bench-go: setup-test
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
 	bindings/go/bench $(CACHE)/c/hosted $(TIME)
+
+# What the Python package costs; TIME=seconds for each figure.
+bench-python: setup-test
+	CACHE=$(CACHE)/python bindings/python/test bench $(TIME)
 
 # TIME=seconds for each target, TARGET=names of some; TARGET and INPUT=file play an input again.
 fuzz: setup-test

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ from networkdb.syncproto import ServerHello, Status, SyncStatus, Update, Updates
 
 def chunks() -> Iterator[bytes]:
     """The input as it comes; messages may be cut anywhere."""
-    while chunk := sys.stdin.buffer.read1(65536):
+    while chunk := os.read(sys.stdin.fileno(), 65536):
         yield chunk
 
 

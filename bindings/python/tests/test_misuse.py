@@ -59,7 +59,7 @@ async def test_starts_are_refused_twice_and_without_a_place() -> None:
 def test_settings_are_checked() -> None:
     for settings in ({"keys": [b"short"]}, {"bind": "nowhere"}, {}):
         with pytest.raises(errors.ConfigError):
-            NetworkDB("a", **settings)  # type: ignore[arg-type]
+            NetworkDB("a", **settings)
     with pytest.raises(errors.InvalidError, match="32 bytes"):
         NetworkDB("a", advertise="10.0.0.1:7946", seed=b"short")
     with sync.NetworkDB("a", bind="127.0.0.1:0") as a, pytest.raises(errors.SystemRefusedError):
@@ -89,7 +89,10 @@ async def test_closing_ends_every_wait() -> None:
     rows, events = a.watch("web"), a.events()
     watches = asyncio.create_task(_all(rows))
     listens = asyncio.create_task(_all(events))
-    waits = asyncio.create_task(a._until(lambda: None))
+    def never() -> tuple[int] | None:
+        return None
+
+    waits = asyncio.create_task(a._until(never))
     await asyncio.sleep(0)
     await a.aclose()
     await asyncio.gather(watches, listens)
@@ -133,14 +136,15 @@ def test_threads_that_wait_together_each_get_their_own() -> None:
 def test_a_wait_hears_an_interrupt() -> None:
     with sync.NetworkDB("a", bind="127.0.0.1:0") as a:
         rows = a.watch("web")
-        interrupter = threading.Thread(
-            target=lambda: (wait_for(lambda: a._led, "is waited"), os.kill(os.getpid(), signal.SIGINT))
-        )
-        rows_of = iter(rows)
-        a._turn  # noqa: B018
+
+        def interrupt() -> None:
+            wait_for(lambda: a._led, "was it waited")
+            os.kill(os.getpid(), signal.SIGINT)
+
+        interrupter = threading.Thread(target=interrupt)
         interrupter.start()
         with pytest.raises(KeyboardInterrupt):
-            next(rows_of)
+            next(rows)
         interrupter.join()
 
 

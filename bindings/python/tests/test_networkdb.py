@@ -71,8 +71,6 @@ async def test_rows_come_in_pages_and_refusals_are_typed() -> None:
         assert exists.value.status == networkdb.Status.EXISTS
         with pytest.raises(networkdb.errors.MissingError):
             a.update("web", "t", "none", b"v")
-        with pytest.raises(networkdb.errors.TooLargeError):
-            a.put("web", "t", "big", bytes(1 << 20))
         with pytest.raises(networkdb.errors.AlreadyJoinedError):
             await a.join_network("web")
         with pytest.raises(networkdb.errors.NotJoinedError):

@@ -126,8 +126,9 @@ class Runner:
 
     def do_write(self, rest: str) -> None:
         how, *row, value = rest.split(" ")
-        names = [name_bytes(name) for name in row]
-        self.answer(lambda: call(self.native.write, self.now, HOW.index(how), *names, unhex(value)))
+        network, table, key = map(name_bytes, row)
+        number, data = HOW.index(how), unhex(value)
+        self.answer(lambda: call(self.native.write, self.now, number, network, table, key, data))
         self.events()
 
     def do_publish(self, rest: str) -> None:

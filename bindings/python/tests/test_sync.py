@@ -19,14 +19,14 @@ async def test_a_client_gets_the_snapshot_then_changes() -> None:
         server.set_status(SyncStatus.IN_SYNC)
         async with SyncClient([str(server.bound)], hostname="h") as client:
             events = client.events()
-            connected = await anext(events)
-            assert (connected.kind, connected.table) == (EventKind.CONNECTED, "felix")
             seen = []
             async for event in events:
                 seen.append((event.kind, event.key, event.value))
+                if event.kind == EventKind.CONNECTED:
+                    assert event.table == "felix" and event.addr == server.bound
                 if event.kind == EventKind.STATUS and event.number == SyncStatus.IN_SYNC:
                     break
-            assert (EventKind.UPDATE, KEY, b"INFO") in seen
+            assert (EventKind.UPDATE, KEY, b"INFO") in seen and EventKind.CONNECTED in [one[0] for one in seen]
             server.publish([Update(KEY, None, type=UpdateType.DELETED)])
             gone = await anext(events)
             assert (gone.kind, gone.key, gone.detail) == (EventKind.DELETION, KEY, UpdateType.DELETED)

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from . import _native
-from .errors import ClosedError, PoisonedError, error_of
+from .errors import ClosedError, InvalidError, PoisonedError, error_of
 from .events import Event, EventKind
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _KINDS: dict[int, EventKind] = {int(kind): kind for kind in EventKind}
+# One of the classes that uniffi puts into another's namespace afterwards.
+_FAILURE: Any = _native.Failure.Status  # type: ignore[attr-defined]
 _FORKED = "the node belongs to the process this one was forked from"
 
 
@@ -24,10 +26,13 @@ def call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Calls into the native part."""
     try:
         return function(*args, **kwargs)
-    except _native.Failure.Status as failure:
+    except _FAILURE as failure:
         raise error_of(failure.code, failure.text) from None
     except _native.InternalError as fault:
         raise PoisonedError(f"internal fault: {fault}") from None
+    except (TypeError, ValueError) as error:
+        # A number out of range, or something that is not bytes.
+        raise InvalidError(str(error)) from error
 
 
 def name_bytes(name: str) -> bytes:

@@ -8,7 +8,7 @@ from time import monotonic_ns
 
 from ._handle import Handle
 from .errors import Error
-from .step import Address, Stepper
+from .step import Stepper
 from .transport import Transport
 
 LOG = logging.getLogger("networkdb")
@@ -19,7 +19,6 @@ class Host:
 
     def __init__(self, handle: Handle, transport: Transport) -> None:
         self._stepper = Stepper(handle)
-        self._carrier = _Guarded(transport, self._stepper)
         self._transport = transport
         self._due: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -57,7 +56,7 @@ class Host:
             self._timer.cancel()
             self._timer = None
         try:
-            deadline = self._stepper.pump(self._carrier)
+            deadline = self._stepper.pump(self._transport)
         except Error as error:
             LOG.error("the node cannot be driven any more: %s", error)
             self._end()
@@ -65,46 +64,3 @@ class Host:
         if deadline is not None:
             seconds = max(0, deadline - monotonic_ns()) / 1e9
             self._timer = self._loop.call_later(seconds, self._step)
-
-
-class _Guarded:
-    """Keeps what a transport raises from the loop."""
-
-    def __init__(self, transport: Transport, stepper: Stepper) -> None:
-        self._transport = transport
-        self._stepper = stepper
-
-    def send(self, to: Address, data: bytes, /) -> None:
-        try:
-            self._transport.send(to, data)
-        except Exception:
-            LOG.exception("the transport did not send a datagram")
-
-    def open(self, stream: int, host: str, port: int, /) -> None:
-        try:
-            self._transport.open(stream, host, port)
-        except Exception:
-            self._broken(stream, "did not dial")
-
-    def write(self, stream: int, data: bytes, /) -> None:
-        try:
-            self._transport.write(stream, data)
-        except Exception:
-            self._broken(stream, "did not write")
-
-    def reading(self, stream: int, on: bool, /) -> None:
-        try:
-            self._transport.reading(stream, on)
-        except Exception:
-            LOG.exception("the transport did not heed whether to read")
-
-    def close(self, stream: int, abort: bool, /) -> None:
-        try:
-            self._transport.close(stream, abort)
-        except Exception:
-            self._broken(stream, "did not close a stream")
-
-    def _broken(self, stream: int, what: str) -> None:
-        LOG.exception("the transport %s", what)
-        self._stepper.failed(stream)
-        self._stepper.gone(stream)

@@ -35,7 +35,10 @@ class Fault(IntEnum):
 
 
 class Carrier(Protocol):
-    """What carries out what a node asks for. No call may block, or step the node; each may report to the stepper."""
+    """What carries out what a node asks for. No call may block, or step the node; each may report to the stepper.
+
+    An exception is logged; of `open`, `write` and `close` it ends the stream.
+    """
 
     def send(self, to: Address, data: bytes, /) -> None:
         """Sends a datagram, which may be lost."""
@@ -56,8 +59,11 @@ class Carrier(Protocol):
 # An ndb_input or an ndb_output of the C header.
 _RECORD = struct.Struct("=HHIQQQQ16sIHBB")
 _ADDR = struct.Struct("=16sIHBB")
+# Of an output: kind, code, stream, length. Its address begins where an `_ADDR` is left.
+_OUTPUT = struct.Struct("=HH4xQ16xQ24x")
 _TICK, _DATAGRAM, _ACCEPTED, _OPENED, _RECEIVED, _SENT, _FINISHED, _FAILED, _GONE = range(9)
 _SEND, _OPEN, _WRITE, _READING, _CLOSE = range(5)
+_DOINGS = {_SEND: "send", _OPEN: "dial", _WRITE: "write", _READING: "heed whether to read", _CLOSE: "close"}
 _NOWHERE = (bytes(16), 0, 0, 0, 0)
 _NEVER = _native.never()
 _MAX_DATAGRAM = 65_536
@@ -83,9 +89,10 @@ def pack_address(address: Address | tuple[Any, ...]) -> _Packed:
     try:
         ip = ip_address(host)
         if isinstance(ip, IPv4Address):
-            return ip.packed + bytes(12), 0, port, 4, 0
-        scope = int(ip.scope_id) if ip.scope_id else 0
-        packed = ip.packed, (address[3] if len(address) == 4 else scope), port, 6, 0
+            packed = ip.packed + bytes(12), 0, port, 4, 0
+        else:
+            scope = int(ip.scope_id) if ip.scope_id else 0
+            packed = ip.packed, (address[3] if len(address) == 4 else scope), port, 6, 0
         _ADDR.pack(*packed)
         return packed
     except (ValueError, struct.error) as error:
@@ -117,7 +124,7 @@ class Stepper:
         self._accepted = 0
         self._streams: set[int] = set()
         self._packed: dict[Any, _Packed] = {}
-        self._unpacked: dict[_Packed, Address] = {}
+        self._unpacked: dict[bytes, Address] = {}
         self._out, self._len, self._deadline = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_uint64()
         self._places = (ctypes.byref(self._out), ctypes.byref(self._len), ctypes.byref(self._deadline))
         self.on_input: Callable[[], None] | None = None
@@ -163,12 +170,10 @@ class Stepper:
             packed = self._packed[address] = pack_address(address)
         return packed
 
-    def _to(self, packed: _Packed) -> Address:
-        address = self._unpacked.get(packed)
-        if address is None:
-            if len(self._unpacked) >= _KNOWN_ADDRESSES:
-                self._unpacked.clear()
-            address = self._unpacked[packed] = unpack_address(packed)
+    def _to(self, packed: bytes) -> Address:
+        if len(self._unpacked) >= _KNOWN_ADDRESSES:
+            self._unpacked.clear()
+        address = self._unpacked[packed] = unpack_address(_ADDR.unpack(packed))
         return address
 
     def tick(self) -> None:
@@ -245,26 +250,44 @@ class Stepper:
         something arrives or `wake_fd` is readable. `BusyError`, `ClosedError`, `PoisonedError`.
         """
         flat, deadline = self.step(monotonic_ns() if now_ns is None else now_ns)
-        at, end, size = 0, len(flat), _RECORD.size
-        unpack = _RECORD.unpack_from
+        at, end = 0, len(flat)
+        unpack, size, known, send = _OUTPUT.unpack_from, _OUTPUT.size, self._unpacked, carrier.send
         while at < end:
-            kind, code, _, stream, _, _, length, *packed = unpack(flat, at)
-            at += size
-            data = flat[at : at + length]
-            at += length
-            if kind == _SEND:
-                carrier.send(self._to(tuple(packed)), data)
-            elif kind == _WRITE:
-                carrier.write(stream, data)
-            elif kind == _OPEN:
-                self._streams.add(stream)
-                host, port = (data.decode(), packed[2]) if data else self._to(tuple(packed))
-                carrier.open(stream, host, port)
-            elif kind == _READING:
-                carrier.reading(stream, bool(code))
-            elif kind == _CLOSE:
-                carrier.close(stream, bool(code))
+            try:
+                # Again and again inside of one `try`: most outputs are datagrams.
+                while at < end:
+                    kind, code, stream, length = unpack(flat, at)
+                    begin = at + size
+                    at = begin + length
+                    packed = flat[begin - _ADDR.size : begin]
+                    if kind == _SEND:
+                        send(known.get(packed) or self._to(packed), flat[begin:at])
+                    else:
+                        self._carry(carrier, kind, code, stream, packed, flat[begin:at])
+            except Exception:
+                self._broken(kind, stream)
         return deadline
+
+    def _carry(self, carrier: Carrier, kind: int, code: int, stream: int, packed: bytes, data: bytes) -> None:
+        if kind == _WRITE:
+            carrier.write(stream, data)
+        elif kind == _OPEN:
+            self._streams.add(stream)
+            if data:
+                carrier.open(stream, data.decode(), _ADDR.unpack(packed)[2])
+            else:
+                carrier.open(stream, *self._to(packed))
+        elif kind == _READING:
+            carrier.reading(stream, bool(code))
+        elif kind == _CLOSE:
+            carrier.close(stream, bool(code))
+
+    def _broken(self, kind: int, stream: int) -> None:
+        """The carrier raised."""
+        LOG.exception("the transport failed to %s", _DOINGS.get(kind, "do what is new to this package"))
+        if kind in (_OPEN, _WRITE, _CLOSE):
+            self.failed(stream)
+            self.gone(stream)
 
     def step(self, now_ns: int) -> tuple[bytes, int | None]:
         """A step as `ndb_step_flat` of the C header makes it: the outputs as it lays them, and the deadline."""

@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, Union
+from typing import Any, Protocol, Union
 
 from . import _native
 from ._handle import call, name_bytes, name_text
-from .errors import InvalidError, MalformedError
+from .errors import MalformedError
 
 
 class SyncStatus(IntEnum):
@@ -54,17 +54,14 @@ class Update:
     def native(self) -> _native.NativeUpdate:
         """As the native part takes it."""
         revision = None if self.revision is None else name_bytes(self.revision)
-        try:
-            return _native.NativeUpdate(
-                key=name_bytes(self.key),
-                value=self.value,
-                revision=revision,
-                version=name_bytes(self.version),
-                ttl_ns=self.ttl_ns,
-                update_type=int(self.type),
-            )
-        except (TypeError, ValueError) as error:
-            raise InvalidError(f"wrong update: {error}") from error
+        return _native.NativeUpdate(
+            key=name_bytes(self.key),
+            value=self.value,
+            revision=revision,
+            version=name_bytes(self.version),
+            ttl_ns=self.ttl_ns,
+            update_type=int(self.type),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +252,8 @@ def _message(message: _native.NativeMessage) -> Message:
     return Ack() if isinstance(message, kinds.ACK) else Nil()
 
 
-def _native_message(message: Message) -> _native.NativeMessage:
-    kinds = _native.NativeMessage
+def _native_message(message: Message) -> Any:
+    kinds: Any = _native.NativeMessage
     match message:
         case Updates(updates):
             return kinds.UPDATES(updates=[update.native() for update in updates])

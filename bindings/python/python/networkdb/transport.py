@@ -21,7 +21,7 @@ _BUFFER = 1 << 20
 class Transport(Carrier, Protocol):
     """What carries a node of `networkdb.asyncio`: a `Carrier` that is started and stopped.
 
-    All calls come on the thread of the event loop. An exception of one is logged; of `open` and `write` it ends the stream.
+    All calls come on the thread of the event loop.
     """
 
     async def start(self, stepper: Stepper, /) -> None:
@@ -47,6 +47,7 @@ class AsyncioTransport:
         if bind is not None:
             self._tcp, self._udp = _bind(_parse(bind), datagrams)
             self.address = _address(self._tcp.getsockname())
+        self._sendto = _nowhere if self._udp is None else self._udp.sendto
         self._server: asyncio.Server | None = None
         self._streams: dict[int, _Stream] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
@@ -93,7 +94,7 @@ class AsyncioTransport:
     def send(self, to: Address, data: bytes, /) -> None:
         """See `Carrier`."""
         try:
-            cast(socket.socket, self._udp).sendto(data, to)
+            self._sendto(data, to)
         except OSError:
             self.dropped += 1
 
@@ -207,6 +208,10 @@ class _Stream(asyncio.Protocol):
         self._owner._streams.pop(self._stream, None)
         if not self._end.done():
             self._end.set_result(None)
+
+
+def _nowhere(_data: bytes, _to: Any) -> int:
+    raise OSError(errno.ENOTSUP, "no UDP socket")
 
 
 def _fault(error: BaseException | None) -> Fault:

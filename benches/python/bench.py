@@ -1,0 +1,139 @@
+"""What the package costs a program in Python. Prints one figure a line: NAME VALUE UNIT.
+
+    python bench.py [SECONDS]
+
+The machine is a member (`Memberlist`) without keys and compression. Two messages of 1,400 bytes stand for the datagram, as in the
+figures for C. An ack for nobody, whose payload is long, is read and dropped: `taken`. A ping with a long field that nobody knows is
+answered by an ack of some 20 bytes: `answered`. `call` is a call that does nothing, `empty` a step without inputs; `… reported` counts
+also what `Stepper.datagram` costs. These are the time of the thread. `echo` is `AsyncioTransport` in an event loop: pings over
+loopback from a second process, with 64 under way; `hosted` the same with the built-in host. `own time` is that of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import multiprocessing.connection
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from networkdb import AsyncioTransport, Gossip, Memberlist, Stepper, _native
+
+SIZE = 1_400
+BATCH = 64
+PLAIN = Gossip(compression=False, packet_size=SIZE)
+
+
+def text(value: bytes) -> bytes:
+    return bytes([0xA0 | len(value)]) + value  # msgpack: a short string
+
+
+def filled(begin: bytes, field: bytes) -> bytes:
+    """The message with a last field of as many bytes as are left."""
+    begin += text(field)
+    left = SIZE - len(begin) - 3
+    return begin + b"\xda" + left.to_bytes(2, "big") + bytes(ord("a") + at % 26 for at in range(left))
+
+
+PING = filled(b"\x00\x83" + text(b"SeqNo") + b"\x07" + text(b"Node") + text(b"bench"), b"Filling")
+ACK = filled(b"\x02\x82" + text(b"SeqNo") + b"\x07", b"Payload")
+
+
+def report(name: str, value: float, unit: str) -> None:
+    print(f"{name:<24} {value:12.1f} {unit}", flush=True)
+
+
+def per_call(act: Callable[[], object], seconds: float, count: int = 1) -> float:
+    """Nanoseconds of this thread for one of the `count` things that a call does."""
+    calls, start = 0, time.thread_time_ns()
+    while (spent := time.thread_time_ns() - start) < seconds * 1e9:
+        for _ in range(256):
+            act()
+        calls += 256
+    return spent / (calls * count)
+
+
+def alone(seconds: float) -> None:
+    stepper = Stepper(Memberlist("bench", advertise="127.0.0.1:7946", gossip=PLAIN).handle)
+    report("call", per_call(_native.never, seconds), "ns")
+    report("empty", per_call(lambda: stepper.step(time.monotonic_ns()), seconds), "ns")
+    sender = ("127.0.0.1", 9)
+    for name, message, answers in (("taken", ACK, 0), ("answered", PING, 1)):
+        for count in (1, BATCH):
+            for _ in range(count):
+                stepper.datagram(sender, message)
+            used = stepper._used
+
+            def again() -> None:
+                # What was gathered still lies there.
+                stepper._count, stepper._used = count, used  # noqa: B023
+                stepper.step(time.monotonic_ns())
+
+            stepper.step(time.monotonic_ns())
+            nanos = per_call(again, seconds, count)
+            stepper._count, stepper._used = count, used
+            flat, _ = stepper.step(time.monotonic_ns())
+            assert bool(flat) == bool(answers), "other answers than expected"
+            report(f"{name}, batches of {count}", nanos, "ns a datagram")
+            report(f"{name}, batches of {count}", 1e9 / nanos, "datagrams/s")
+
+        def reported() -> None:
+            for _ in range(BATCH):
+                stepper.datagram(sender, message)  # noqa: B023
+            stepper.step(time.monotonic_ns())
+
+        report(f"{name}, {BATCH}, reported", per_call(reported, seconds, BATCH), "ns a datagram")
+
+
+def pinger(port: int, seconds: float, results: multiprocessing.connection.Connection) -> None:
+    """Keeps so many pings under way. Those that are lost are given up after a while."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", port))
+        sock.settimeout(0.05)
+        send, receive = sock.send, sock.recv
+        answers, start = 0, time.monotonic()
+        while (spent := time.monotonic() - start) < seconds:
+            for _ in range(BATCH):
+                send(PING)
+            try:
+                for _ in range(32 * BATCH):
+                    receive(2_048)
+                    send(PING)
+                    answers += 1
+                for _ in range(BATCH):
+                    receive(2_048)
+                    answers += 1
+            except TimeoutError:
+                pass
+        results.send((answers, spent))
+
+
+async def echoed(name: str, node: Memberlist, port: int, seconds: float) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    async with node:
+        process = context.Process(target=pinger, args=(port, seconds, theirs))
+        process.start()
+        start = time.process_time_ns()
+        answers, spent = await asyncio.to_thread(ours.recv)
+        own = time.process_time_ns() - start
+        process.join()
+    report(name, answers / spent, "datagrams/s")
+    report(f"{name}, own time", own / answers, "ns a datagram")
+
+
+def main(seconds: float) -> None:
+    alone(seconds)
+    transport = AsyncioTransport("127.0.0.1:0")
+    assert transport.address is not None
+    carried = Memberlist("bench", advertise=transport.advertise, gossip=PLAIN).over(transport)
+    asyncio.run(echoed("echo", carried, transport.address[1], 2 * seconds))
+    hosted = Memberlist("bench", bind="127.0.0.1:0", gossip=PLAIN)
+    port = int(str(hosted.bound).rpartition(":")[2])
+    asyncio.run(echoed("hosted", hosted, port, 2 * seconds))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 2.0)
