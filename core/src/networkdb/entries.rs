@@ -111,8 +111,7 @@ impl Tables {
         let step = self.put(at, &Draft { owner, value, time, state, reap, inherited: false });
         self.watchers.publish_own(at, &step, self.config.limits.watch_queue);
         let room = self.packet_room;
-        let Some(own) = self.networks.own_mut(at.network) else { return };
-        let row = (at.table.into(), at.key.into());
+        let (Some(own), Some(row)) = (self.networks.own_mut(at.network), step.name()) else { return };
         if super::gossip::fits(bytes.len(), room) {
             own.oversize.remove(&row);
             own.queue.push(row, time, bytes);
@@ -193,8 +192,6 @@ impl Tables {
             let others = nodes.with(super::Standing::Active).filter(|(node, _)| *node != name);
             others.map(|(_, node)| super::members::member_change(node.addr.ip(), true)).collect()
         };
-        watchers.next(id, rows, members, |entry, own| {
-            entry.is_live() && (own || entry.owner() != name || entry.is_inherited())
-        })
+        watchers.next(id, rows, members)
     }
 }

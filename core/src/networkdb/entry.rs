@@ -1,6 +1,11 @@
 //! A stored row: one allocation that holds its key, its value and all that is known of it.
 
-use std::{borrow::Borrow, cmp::Ordering, fmt};
+use std::{
+    borrow::Borrow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use bytes::Bytes;
 use triomphe::ThinArc;
@@ -21,6 +26,9 @@ pub(super) struct Draft<'a> {
     pub inherited: bool,
 }
 
+/// Bytes of key and value that are joined without an allocation for it.
+const SMALL: usize = 256;
+
 /// A stored row, shared. Ordered by its key.
 #[derive(Clone)]
 pub(super) struct Entry(ThinArc<Head, u8>);
@@ -39,7 +47,17 @@ impl Entry {
     pub(super) fn new(key: &[u8], draft: &Draft<'_>, end: i64) -> Self {
         let &Draft { ref owner, time, state, inherited, .. } = draft;
         let head = Head { owner: owner.clone(), time, end, key_len: key.len(), state, inherited };
-        Self(ThinArc::from_header_and_slice(head, &[key, draft.value].concat()))
+        let mut small = [0; SMALL];
+        let joined = match small.get_mut(..key.len() + draft.value.len()) {
+            Some(joined) => {
+                let (front, back) = joined.split_at_mut(key.len());
+                front.copy_from_slice(key);
+                back.copy_from_slice(draft.value);
+                &*joined
+            }
+            None => &[key, draft.value].concat(),
+        };
+        Self(ThinArc::from_header_and_slice(head, joined))
     }
 
     fn head(&self) -> &Head {
@@ -136,6 +154,12 @@ impl Ord for Entry {
 impl PartialOrd for Entry {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{drain::Drains, oversize::Oversize, queue::EventQueue};
+use super::{drain::Drains, oversize::Oversize, queue::EventQueue, rows::RowName};
 use crate::{
     Name,
     machine::{Instant, Rhythm},
@@ -21,9 +21,6 @@ pub struct Attachment {
     /// How long it is remembered after that.
     pub reap: Duration,
 }
-
-/// A table and a key: what an event of one network is about.
-pub(super) type RowName = (Name, Name);
 
 /// How a network that was joined alone comes to the rows of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

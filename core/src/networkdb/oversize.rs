@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{
-    network::RowName,
+    rows::RowName,
     tables::{Purpose, Tables, Todo},
 };
 use crate::Name;

@@ -12,7 +12,7 @@ use super::{
     },
     network::Attachment,
     node::Standing,
-    rows::{Place, RowState, SECOND, nanos},
+    rows::{Place, RowName, RowState, SECOND, nanos},
     tables::{After, Context, Tables, Todo},
 };
 use crate::{Name, machine::Instant, wire::protobuf::Malformed};
@@ -296,36 +296,33 @@ impl Tables {
     }
 
     fn store_event(&mut self, draft: &Draft<'_>, event: &TableEvent<'_>, data: &[u8], context: Context) {
-        let at = place(event);
-        let unknown = self.rows.get(at).is_none();
         self.counters.table_events += 1;
-        self.put_and_tell(at, draft);
+        let step = self.put_and_tell(place(event), draft);
+        let unknown_delete = step.before.is_none() && draft.state == RowState::Deleted;
         let worth = context.bulk && draft.reap > nanos(self.config.reap_entry) / 6;
-        if !(unknown && draft.state == RowState::Deleted) || worth {
-            self.relay(at, event.time, data, context);
+        if let Some(row) = step.name().filter(|_| !unknown_delete || worth) {
+            self.relay(row, event, data, context);
         }
     }
 
-    fn relay(&mut self, at: Place<'_>, time: u64, data: &[u8], context: Context) {
+    fn relay(&mut self, row: RowName, event: &TableEvent<'_>, data: &[u8], context: Context) {
         let (limits, room) = (&self.config.limits, self.packet_room);
-        let Some(own) = self.networks.own_mut(at.network).filter(|own| own.in_sync && !context.known) else {
-            return;
-        };
+        let own = self.networks.own_mut(event.network);
+        let Some(own) = own.filter(|own| own.in_sync && !context.known) else { return };
         if context.bulk && own.relay.len() > limits.bulk_relay {
             self.counters.relays_dropped += 1;
             return;
         }
         let bytes: Bytes = wrap(Kind::TableEvent, data).into();
-        let row = (at.table.into(), at.key.into());
         if super::gossip::fits(bytes.len(), room) {
-            own.relay.push(row, time, bytes);
+            own.relay.push(row, event.time, bytes);
             self.counters.relays_dropped += own.relay.prune(limits.relay_queue);
         } else if self.oversize_sent + own.oversize.bytes() + bytes.len() <= limits.oversize_bytes {
             own.oversize.insert(row, bytes);
         } else {
             self.counters.relays_dropped += 1;
         }
-        self.hurry(at.network);
+        self.hurry(event.network);
     }
 
     /// Two nodes wrote a row at one time, and nobody would ever give way: the larger one is written again.

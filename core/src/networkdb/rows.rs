@@ -125,14 +125,27 @@ impl Held {
     }
 }
 
+/// What an event of one network is about: a table, and a row of its key. No bytes are copied for that.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct RowName {
+    table: Name,
+    row: Entry,
+}
+
 /// What became of a row.
 #[derive(Debug)]
 pub(super) struct Step {
+    pub table: Name,
     pub before: Option<Entry>,
     pub after: Option<Entry>,
 }
 
 impl Step {
+    /// Names the row, if it is there.
+    pub(super) fn name(&self) -> Option<RowName> {
+        Some(RowName { table: self.table.clone(), row: self.after.clone()? })
+    }
+
     /// By how much the number of rows and tombstones grew.
     pub(super) fn grew(&self) -> i64 {
         i64::from(self.after.is_some()) - i64::from(self.before.is_some())
@@ -206,8 +219,8 @@ impl Rows {
         if let Some(old) = &before {
             self.uncount(old, &network, &table);
         }
-        self.count(&entry, network, table);
-        Step { before, after: Some(entry) }
+        self.count(&entry, network, table.clone());
+        Step { table, before, after: Some(entry) }
     }
 
     /// Removes a row.
@@ -223,7 +236,7 @@ impl Rows {
             self.networks.remove(at.network);
         }
         self.uncount(&old, &network, &table);
-        Some(Step { before: Some(old), after: None })
+        Some(Step { table, before: Some(old), after: None })
     }
 
     /// The names of a network and a table, shared with what is stored already.

@@ -182,7 +182,7 @@ impl Tables {
             nodes: Nodes::default(),
             networks: Networks::default(),
             rows: Rows::default(),
-            watchers: Watchers::default(),
+            watchers: Watchers::new(config.memberlist.name.clone()),
             network_queue: EventQueue::default(),
             node_queue: EventQueue::default(),
             syncs: BTreeMap::new(),
@@ -250,9 +250,10 @@ impl Tables {
     }
 
     /// Stores a row as others made it: watchers are told.
-    pub(super) fn put_and_tell(&mut self, at: Place<'_>, draft: &Draft<'_>) {
+    pub(super) fn put_and_tell(&mut self, at: Place<'_>, draft: &Draft<'_>) -> Step {
         let step = self.put(at, draft);
         self.watchers.publish(at, &step, self.config.limits.watch_queue);
+        step
     }
 
     /// Removes a row: watchers are told if it was live.

@@ -210,12 +210,12 @@ impl Tables {
 
     pub(super) fn bootstrapped(&mut self, now: Instant, report: &JoinReport) {
         self.bootstrap.trying = false;
-        if !report.reached.is_empty() {
+        if report.reached.is_empty() {
+            self.retry_bootstrap(now);
+        } else {
             self.bootstrap.failures = 0;
             self.bootstrap.reached.clone_from(&report.reached);
             self.announce(now, JOIN, After::Nothing);
-        } else {
-            self.retry_bootstrap(now);
         }
     }
 

@@ -123,10 +123,10 @@ impl Watcher {
     }
 
     /// The next row that was there before the watch began.
-    fn walk_on(&mut self, rows: &Rows, admits: impl Fn(&Entry, bool) -> bool) -> Option<Change> {
+    fn walk_on(&mut self, rows: &Rows, name: &Name) -> Option<Change> {
         let Walk::At(cursor) = &self.walk else { return None };
-        let own = self.filter.own;
-        let found = rows.iter(&self.filter, cursor.as_ref()).find(|stored| admits(stored.entry, own));
+        let told = |entry: &Entry| entry.is_live() && (self.filter.own || !is_own(entry, name));
+        let found = rows.iter(&self.filter, cursor.as_ref()).find(|stored| told(stored.entry));
         let Some(Stored { network, table, entry }) = found else {
             self.walk = Walk::Done;
             return None;
@@ -137,12 +137,13 @@ impl Watcher {
         Some(Change { network, table, key, value: Some(value), previous: None })
     }
 
-    fn push(&mut self, change: &Change, limit: usize) -> bool {
+    /// Queues a change; one to a row the walk will meet only if it is to come `ahead` of it. `false`: the queue was full.
+    fn push(&mut self, change: &Change, limit: usize, ahead: bool) -> bool {
         if self.lagged || !self.filter.admits(&change.network, &change.table) {
             return true;
         }
         let member = change.table.as_bytes() == NODE_TABLE && change.network.is_empty();
-        if !member && self.walks_over(change) {
+        if !member && !ahead && self.walks_over(change) {
             return true;
         }
         if self.queue.len() >= limit {
@@ -155,9 +156,16 @@ impl Watcher {
     }
 }
 
+/// Whether a row was written by this node in this life: its user knows of it without a watch.
+fn is_own(entry: &Entry, name: &Name) -> bool {
+    entry.owner() == name && !entry.is_inherited()
+}
+
 /// All watchers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Watchers {
+    /// This node's.
+    name: Name,
     by_id: BTreeMap<WatchId, Watcher>,
     last: u64,
     /// Times a watcher lagged behind.
@@ -165,6 +173,10 @@ pub(super) struct Watchers {
 }
 
 impl Watchers {
+    pub(super) fn new(name: Name) -> Self {
+        Self { name, by_id: BTreeMap::new(), last: 0, lagged: 0 }
+    }
+
     /// Starts a watch with the rows already there.
     pub(super) fn add(&mut self, filter: Filter) -> WatchId {
         self.last += 1;
@@ -185,7 +197,9 @@ impl Watchers {
             return;
         }
         if let Some((before, after)) = step.seen() {
-            self.tell(&Change::of(at, before, after), limit);
+            // The walk meets only what is there, and without own rows a watcher never hears that one is not.
+            let lost = after.is_none() && before.is_some_and(|before| is_own(before, &self.name));
+            self.tell_some(&Change::of(at, before, after), limit, |filter| (true, lost && !filter.own));
         }
     }
 
@@ -194,31 +208,31 @@ impl Watchers {
         if self.by_id.values().any(|watcher| watcher.filter.own)
             && let Some((before, after)) = step.seen()
         {
-            self.tell_some(&Change::of(at, before, after), limit, |filter| filter.own);
+            self.tell_some(&Change::of(at, before, after), limit, |filter| (filter.own, false));
         }
     }
 
     /// Tells all watchers; one whose queue is full starts over.
     pub(super) fn tell(&mut self, change: &Change, limit: usize) {
-        self.tell_some(change, limit, |_| true);
+        self.tell_some(change, limit, |_| (true, false));
     }
 
-    fn tell_some(&mut self, change: &Change, limit: usize, who: impl Fn(&Filter) -> bool) {
-        for watcher in self.by_id.values_mut().filter(|watcher| who(&watcher.filter)) {
-            if !watcher.push(change, limit) {
+    /// `how` says of a filter whether its watcher is told, and whether ahead of its walk.
+    fn tell_some(&mut self, change: &Change, limit: usize, how: impl Fn(&Filter) -> (bool, bool)) {
+        for watcher in self.by_id.values_mut() {
+            let (told, ahead) = how(&watcher.filter);
+            if told && !watcher.push(change, limit, ahead) {
                 self.lagged += 1;
             }
         }
     }
 
-    /// The next change for a watcher. `members` gives the values of the active ones, `admits` says which rows a
-    /// watcher begins with, by whether it wants own ones too.
+    /// The next change for a watcher. `members` gives the values of the active ones.
     pub(super) fn next(
         &mut self,
         id: WatchId,
         rows: &Rows,
         members: impl Fn() -> Vec<Change>,
-        admits: impl Fn(&Entry, bool) -> bool,
     ) -> Option<Change> {
         let watcher = self.by_id.get_mut(&id)?;
         if std::mem::take(&mut watcher.lagged) {
@@ -230,7 +244,7 @@ impl Watchers {
                 .extend(members().into_iter().filter(|change| filter.admits(&change.network, &change.table)));
             return Some(Change::default());
         }
-        watcher.queue.pop_front().or_else(|| watcher.walk_on(rows, admits))
+        watcher.queue.pop_front().or_else(|| watcher.walk_on(rows, &self.name))
     }
 
     /// Watchers.

@@ -605,6 +605,16 @@ fn what_a_node_never_heard_of_wrote_takes_the_place_of_an_older_row() {
 }
 
 #[test]
+fn a_watch_that_has_taken_nothing_yet_tells_that_others_deleted_an_own_row() {
+    let mut tables = tables(|_| {});
+    tables.create_entry(&EntryKey::new("net", "t", "k"), "mine".into()).unwrap();
+    let [others, all] = [false, true].map(|own| tables.watch(Filter { own, ..Filter::network("net") }));
+    receive(&mut tables, &TableEvent { kind: 3, residual: 1_800, ..event(50, "b", "k", "mine") });
+    assert_eq!(changes(&mut tables, others), [(ChangeKind::Delete, "k".into())], "its user knows of the row");
+    assert_eq!(changes(&mut tables, all), [], "never heard of it");
+}
+
+#[test]
 fn a_tombstone_outlives_its_owner_and_keeps_out_what_it_deleted() {
     let mut tables = tables(|_| {});
     let key = EntryKey::new("net", "t", "k");
