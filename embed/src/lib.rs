@@ -12,7 +12,7 @@
 //! | `code`, `event`, `settings`, `json` | the plain data |
 //! | `object` | what a machine brings to the handle |
 //! | `networkdb`, `memberlist`, `sync_server`, `sync_client`, `codec` | the machines, one file each |
-//! | `sync_stream` | what the codec keeps of a stream |
+//! | `sync_stream` | a sync connection's bytes as messages |
 //! | `hosted` | the tokio host on its own thread |
 //!
 //! A new machine is a file that implements `Object`, a [`Kind`] and a line in [`Settings`].
@@ -43,9 +43,14 @@ pub use object::Write;
 pub use settings::{Gossip, Kind, Settings};
 pub use sync_client::SyncClientSettings;
 pub use sync_server::SyncServerSettings;
+pub use sync_stream::SyncStream;
 
 pub use networkdb_core::{
     machine::{Endpoint, Fault, How, Input, Instant, Output, StreamId, StreamInput},
     networkdb::EntryKey,
-    syncproto::{Revision, SerializedUpdate, UpdateType},
+    syncproto::{
+        ClientHello, DecoderRestart, Kvs, Message, Pong, Revision, SerializedUpdate, ServerHello, SyncStatus,
+        UpdateType, encode,
+    },
+    wire::gob::Time,
 };

@@ -1,85 +1,172 @@
-//! A stream of the sync protocol as it comes in: cut anywhere, and compressed from where its server says so.
+//! One direction of a connection of the sync protocol, bytes in, messages out: for tools that have the bytes from elsewhere.
 
 use networkdb_core::{
     syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message},
-    wire::{gob::Limits, snappy::Unframer},
+    wire::snappy::Unframer,
 };
 
 use crate::{Code, Error};
 
-/// What was read of a stream, and what of it is not a whole message yet.
-pub(crate) struct SyncStream {
-    limits: Limits,
+/// Takes a connection's bytes apart from its first one on, however they are cut, through decoder restarts and snappy.
+#[derive(Debug)]
+pub struct SyncStream {
+    from_client: bool,
     decoder: Decoder,
+    /// There is one if the stream is compressed.
     unframer: Option<Unframer>,
+    /// The last chunk of a compressed stream, and how much of it is read.
+    chunk: Vec<u8>,
+    read: usize,
     /// Why the stream is over.
     failed: Option<Error>,
 }
 
 impl SyncStream {
-    pub(crate) fn new(from_client: bool) -> Self {
-        let limits = if from_client { FROM_CLIENT } else { FROM_SERVER };
-        Self { limits, decoder: Decoder::new(limits), unframer: None, failed: None }
+    /// What a server sends, or a client.
+    pub fn new(from_client: bool) -> Self {
+        let decoder = decoder(from_client);
+        Self { from_client, decoder, unframer: None, chunk: Vec::new(), read: 0, failed: None }
     }
 
-    /// Tells the messages that end in `bytes`. An error ends the stream, and is given again at each further call.
-    pub(crate) fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&Message<'_>)) -> Result<(), Error> {
+    /// Gives the messages that these bytes complete to `take`, in order.
+    ///
+    /// # Errors
+    /// `Malformed`: then the stream is over, and each further call says so.
+    pub fn feed(&mut self, input: &[u8], take: &mut dyn FnMut(&Message<'_>)) -> Result<(), Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let result = self.read(bytes, &mut tell);
+        let result = self.read(input, take);
         self.failed = result.as_ref().err().cloned();
         result
     }
 
+    fn read(&mut self, mut input: &[u8], take: &mut dyn FnMut(&Message<'_>)) -> Result<(), Error> {
+        while self.fill(&mut input)? {
+            if let Some(unframer) = self.next(&mut input, take)? {
+                self.restart(unframer)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Bytes kept of a message that is not whole yet.
-    pub(crate) fn pending(&self) -> usize {
+    pub fn pending(&self) -> usize {
         self.decoder.pending()
     }
 
-    fn read(&mut self, mut bytes: &[u8], tell: &mut impl FnMut(&Message<'_>)) -> Result<(), Error> {
-        let mut chunk = Vec::new();
-        while !bytes.is_empty() {
-            let Some(unframer) = &mut self.unframer else {
-                self.messages(&mut bytes, tell)?;
-                continue;
-            };
-            chunk.clear();
-            if unframer.next(&mut bytes, &mut chunk).map_err(malformed)? {
-                self.chunk(&chunk, tell)?;
-            }
+    /// Whether there is something to read; a compressed stream is expanded by one chunk at a time.
+    fn fill(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
+        let Some(unframer) = &mut self.unframer else { return Ok(!input.is_empty()) };
+        if self.read < self.chunk.len() {
+            return Ok(true);
         }
-        Ok(())
+        self.chunk.clear();
+        self.read = 0;
+        unframer.next(input, &mut self.chunk).map_err(malformed)
     }
 
-    /// The messages in the plain bytes of one chunk.
-    fn chunk(&mut self, mut plain: &[u8], tell: &mut impl FnMut(&Message<'_>)) -> Result<(), Error> {
-        while !plain.is_empty() {
-            if self.messages(&mut plain, tell)? && !plain.is_empty() {
-                return Err(malformed("a chunk goes on behind the end of its stream"));
-            }
+    /// Takes a message, if one is whole. What the next stream is inside of, if the message says that this one has ended.
+    fn next(
+        &mut self,
+        input: &mut &[u8],
+        take: &mut dyn FnMut(&Message<'_>),
+    ) -> Result<Option<Option<Unframer>>, Error> {
+        let mut rest = match self.unframer {
+            None => *input,
+            Some(_) => self.chunk.get(self.read..).unwrap_or_default(),
+        };
+        let before = rest.len();
+        let message = self.decoder.next(&mut rest).map_err(malformed)?;
+        match self.unframer {
+            None => *input = input.get(before - rest.len()..).unwrap_or_default(),
+            Some(_) => self.read += before - rest.len(),
         }
-        Ok(())
+        let Some(message) = message else { return Ok(None) };
+        take(&message);
+        let Message::DecoderRestart(restart) = message else { return Ok(None) };
+        match restart.compression_algorithm {
+            b"" => Ok(Some(None)),
+            b"snappy" => Ok(Some(Some(Unframer::default()))),
+            _ => Err(Error::new(Code::Malformed, "an unknown compression")),
+        }
     }
 
-    /// Messages until all is taken, or until another stream begins, of which it says so.
-    fn messages(&mut self, bytes: &mut &[u8], tell: &mut impl FnMut(&Message<'_>)) -> Result<bool, Error> {
-        while let Some(message) = self.decoder.next(bytes).map_err(malformed)? {
-            tell(&message);
-            if let Message::DecoderRestart(restart) = message {
-                self.unframer = match restart.compression_algorithm {
-                    b"" => None,
-                    b"snappy" => Some(Unframer::default()),
-                    _ => return Err(malformed("an unknown compression")),
-                };
-                self.decoder = Decoder::new(self.limits);
-                return Ok(true);
-            }
+    fn restart(&mut self, unframer: Option<Unframer>) -> Result<(), Error> {
+        if self.read < self.chunk.len() {
+            return Err(Error::new(Code::Malformed, "bytes between two streams"));
         }
-        Ok(false)
+        self.decoder = decoder(self.from_client);
+        self.unframer = unframer;
+        Ok(())
     }
 }
 
-fn malformed(reason: impl std::fmt::Display) -> Error {
-    Error::new(Code::Malformed, reason)
+fn decoder(from_client: bool) -> Decoder {
+    Decoder::new(if from_client { FROM_CLIENT } else { FROM_SERVER })
+}
+
+fn malformed(error: impl std::fmt::Display) -> Error {
+    Error::new(Code::Malformed, error)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use networkdb_core::{
+        syncproto::{DecoderRestart, ServerHello, SyncStatus, encode},
+        wire::snappy,
+    };
+
+    use super::*;
+
+    fn gob(messages: &[Message<'_>]) -> Vec<u8> {
+        let mut stream = encode::definitions().to_vec();
+        messages.iter().for_each(|message| encode::message(&mut stream, message));
+        stream
+    }
+
+    /// A server that goes over to snappy after its hello.
+    fn connection(algorithm: &[u8]) -> Vec<u8> {
+        let restart = DecoderRestart { message: b"", compression_algorithm: algorithm };
+        let mut bytes =
+            gob(&[Message::ServerHello(ServerHello::default()), Message::DecoderRestart(restart)]);
+        bytes.extend_from_slice(&snappy::STREAM_IDENTIFIER[..]);
+        snappy::frame(&gob(&[Message::SyncStatus(SyncStatus(2)), Message::Ack]), &mut bytes);
+        bytes
+    }
+
+    fn kind(message: &Message<'_>) -> &'static str {
+        match message {
+            Message::ServerHello(_) => "hello",
+            Message::DecoderRestart(_) => "restart",
+            Message::SyncStatus(_) => "status",
+            _ => "other",
+        }
+    }
+
+    #[test]
+    fn a_connection_is_read_through_its_restart_however_it_is_cut() {
+        let bytes = connection(b"snappy");
+        for size in [1, 7, bytes.len()] {
+            let (mut stream, mut kinds) = (SyncStream::new(false), Vec::new());
+            for cut in bytes.chunks(size) {
+                stream.feed(cut, &mut |message| kinds.push(kind(message))).unwrap();
+            }
+            assert_eq!(kinds, ["hello", "restart", "status", "other"], "cut by {size}");
+            assert_eq!(stream.pending(), 0);
+        }
+    }
+
+    #[test]
+    fn an_unknown_compression_and_other_bytes_are_malformed_for_good() {
+        let mut stream = SyncStream::new(false);
+        for bytes in [&connection(b"zstd")[..], &[]] {
+            assert_eq!(stream.feed(bytes, &mut |_| ()).unwrap_err().code, Code::Malformed);
+        }
+        let mut stream = SyncStream::new(true);
+        for _ in 0..2 {
+            assert_eq!(stream.feed(&[0x55; 256], &mut |_| ()).unwrap_err().code, Code::Malformed);
+        }
+    }
 }
