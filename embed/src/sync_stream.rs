@@ -2,7 +2,7 @@
 
 use networkdb_core::{
     syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message},
-    wire::snappy::Unframer,
+    wire::{gob::Limits, snappy::Unframer},
 };
 
 use crate::{Code, Error};
@@ -10,22 +10,22 @@ use crate::{Code, Error};
 /// Takes a connection's bytes apart from its first one on, however they are cut, through decoder restarts and snappy.
 #[derive(Debug)]
 pub struct SyncStream {
-    from_client: bool,
+    limits: Limits,
     decoder: Decoder,
     /// There is one if the stream is compressed.
     unframer: Option<Unframer>,
-    /// The last chunk of a compressed stream, and how much of it is read.
-    chunk: Vec<u8>,
-    read: usize,
     /// Why the stream is over.
     failed: Option<Error>,
 }
 
+/// Takes messages, in order.
+type Take<'t> = &'t mut dyn FnMut(&Message<'_>);
+
 impl SyncStream {
     /// What a server sends, or a client.
     pub fn new(from_client: bool) -> Self {
-        let decoder = decoder(from_client);
-        Self { from_client, decoder, unframer: None, chunk: Vec::new(), read: 0, failed: None }
+        let limits = if from_client { FROM_CLIENT } else { FROM_SERVER };
+        Self { limits, decoder: Decoder::new(limits), unframer: None, failed: None }
     }
 
     /// Gives the messages that these bytes complete to `take`, in order.
@@ -41,69 +41,53 @@ impl SyncStream {
         result
     }
 
-    fn read(&mut self, mut input: &[u8], take: &mut dyn FnMut(&Message<'_>)) -> Result<(), Error> {
-        while self.fill(&mut input)? {
-            if let Some(unframer) = self.next(&mut input, take)? {
-                self.restart(unframer)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Bytes kept of a message that is not whole yet.
     pub fn pending(&self) -> usize {
         self.decoder.pending()
     }
 
-    /// Whether there is something to read; a compressed stream is expanded by one chunk at a time.
-    fn fill(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
-        let Some(unframer) = &mut self.unframer else { return Ok(!input.is_empty()) };
-        if self.read < self.chunk.len() {
-            return Ok(true);
+    fn read(&mut self, mut input: &[u8], take: Take<'_>) -> Result<(), Error> {
+        let mut chunk = Vec::new();
+        while !input.is_empty() {
+            let Some(unframer) = &mut self.unframer else {
+                self.messages(&mut input, take)?;
+                continue;
+            };
+            // Expanded by one chunk at a time.
+            chunk.clear();
+            if unframer.next(&mut input, &mut chunk).map_err(malformed)? {
+                self.chunk(&chunk, take)?;
+            }
         }
-        self.chunk.clear();
-        self.read = 0;
-        unframer.next(input, &mut self.chunk).map_err(malformed)
-    }
-
-    /// Takes a message, if one is whole. What the next stream is inside of, if the message says that this one has ended.
-    fn next(
-        &mut self,
-        input: &mut &[u8],
-        take: &mut dyn FnMut(&Message<'_>),
-    ) -> Result<Option<Option<Unframer>>, Error> {
-        let mut rest = match self.unframer {
-            None => *input,
-            Some(_) => self.chunk.get(self.read..).unwrap_or_default(),
-        };
-        let before = rest.len();
-        let message = self.decoder.next(&mut rest).map_err(malformed)?;
-        match self.unframer {
-            None => *input = input.get(before - rest.len()..).unwrap_or_default(),
-            Some(_) => self.read += before - rest.len(),
-        }
-        let Some(message) = message else { return Ok(None) };
-        take(&message);
-        let Message::DecoderRestart(restart) = message else { return Ok(None) };
-        match restart.compression_algorithm {
-            b"" => Ok(Some(None)),
-            b"snappy" => Ok(Some(Some(Unframer::default()))),
-            _ => Err(Error::new(Code::Malformed, "an unknown compression")),
-        }
-    }
-
-    fn restart(&mut self, unframer: Option<Unframer>) -> Result<(), Error> {
-        if self.read < self.chunk.len() {
-            return Err(Error::new(Code::Malformed, "bytes between two streams"));
-        }
-        self.decoder = decoder(self.from_client);
-        self.unframer = unframer;
         Ok(())
     }
-}
 
-fn decoder(from_client: bool) -> Decoder {
-    Decoder::new(if from_client { FROM_CLIENT } else { FROM_SERVER })
+    /// The messages in the plain bytes of one chunk.
+    fn chunk(&mut self, mut plain: &[u8], take: Take<'_>) -> Result<(), Error> {
+        while !plain.is_empty() {
+            if self.messages(&mut plain, take)? && !plain.is_empty() {
+                return Err(malformed("bytes between two streams"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages until all is taken, or until another stream begins, of which it says so.
+    fn messages(&mut self, bytes: &mut &[u8], take: Take<'_>) -> Result<bool, Error> {
+        while let Some(message) = self.decoder.next(bytes).map_err(malformed)? {
+            take(&message);
+            if let Message::DecoderRestart(restart) = message {
+                self.unframer = match restart.compression_algorithm {
+                    b"" => None,
+                    b"snappy" => Some(Unframer::default()),
+                    _ => return Err(malformed("an unknown compression")),
+                };
+                self.decoder = Decoder::new(self.limits);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 fn malformed(error: impl std::fmt::Display) -> Error {
@@ -122,7 +106,9 @@ mod tests {
 
     fn gob(messages: &[Message<'_>]) -> Vec<u8> {
         let mut stream = encode::definitions().to_vec();
-        messages.iter().for_each(|message| encode::message(&mut stream, message));
+        for message in messages {
+            encode::message(&mut stream, message);
+        }
         stream
     }
 
@@ -131,7 +117,7 @@ mod tests {
         let restart = DecoderRestart { message: b"", compression_algorithm: algorithm };
         let mut bytes =
             gob(&[Message::ServerHello(ServerHello::default()), Message::DecoderRestart(restart)]);
-        bytes.extend_from_slice(&snappy::STREAM_IDENTIFIER[..]);
+        bytes.extend_from_slice(snappy::STREAM_IDENTIFIER);
         snappy::frame(&gob(&[Message::SyncStatus(SyncStatus(2)), Message::Ack]), &mut bytes);
         bytes
     }
