@@ -152,7 +152,7 @@ impl Codec {
     fn feed(&mut self, bytes: &[u8], from_client: bool) -> Result<Value, Error> {
         let stream = self.stream.get_or_insert_with(|| SyncStream::new(from_client));
         let mut messages = Vec::new();
-        stream.feed(bytes, |message| messages.push(sync_message(message)))?;
+        stream.feed(bytes, &mut |message| messages.push(sync_message(message)))?;
         Ok(json!({ "messages": messages, "rest": stream.pending() }))
     }
 

@@ -128,27 +128,31 @@ enum Command {
     Snapshot {},
 }
 
-/// The row a page begins behind, as the last answer named it: what is no text is taken from its hex.
+/// The row a page begins behind, by the names that an answer gave it: in hex too if they are no text.
 #[derive(Deserialize)]
 struct Behind {
     network: String,
-    network_hex: Option<String>,
     table: String,
-    table_hex: Option<String>,
     key: String,
+    network_hex: Option<String>,
+    table_hex: Option<String>,
     key_hex: Option<String>,
 }
 
 impl Behind {
-    fn place(self) -> Result<EntryKey, Error> {
-        let name = |text: String, hex: Option<String>| match hex.map(hex::decode) {
-            Some(bytes) => {
-                bytes.map(|bytes| Name::from(&bytes[..])).map_err(|error| Error::new(Code::Request, error))
-            }
+    fn key(self) -> Result<EntryKey, Error> {
+        let name = |text: String, digits: Option<String>| match digits {
             None => Ok(Name::from(text)),
+            Some(digits) => match hex::decode(digits) {
+                Ok(bytes) => Ok(Name::from(&bytes[..])),
+                Err(_) => Err(Error::new(Code::Request, "`behind` is not hex")),
+            },
         };
-        let (network, table) = (name(self.network, self.network_hex)?, name(self.table, self.table_hex)?);
-        Ok(EntryKey::new(network, table, name(self.key, self.key_hex)?))
+        Ok(EntryKey::new(
+            name(self.network, self.network_hex)?,
+            name(self.table, self.table_hex)?,
+            name(self.key, self.key_hex)?,
+        ))
     }
 }
 
@@ -246,7 +250,7 @@ impl Tables {
                 json!({ "peers": peers.iter().map(show::peer).collect::<Value>() })
             }
             Command::List { network, table, behind, limit } => {
-                let behind = behind.map(Behind::place).transpose()?;
+                let behind = behind.map(Behind::key).transpose()?;
                 let rows = db.page(&filter(network, table), behind.as_ref(), limit.unwrap_or(PAGE));
                 json!({ "rows": rows.iter().map(show::row).collect::<Value>() })
             }

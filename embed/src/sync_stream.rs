@@ -1,5 +1,4 @@
-//! One direction of a connection of the sync protocol, bytes in, messages out: cut anywhere, and compressed from where its
-//! server says so.
+//! One direction of a connection of the sync protocol, bytes in, messages out: for tools that have the bytes from elsewhere.
 
 use networkdb_core::{
     syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message},
@@ -8,31 +7,36 @@ use networkdb_core::{
 
 use crate::{Code, Error};
 
-/// What was read of a stream, and what of it is not a whole message yet.
+/// Takes a connection's bytes apart from its first one on, however they are cut, through decoder restarts and snappy.
+#[derive(Debug)]
 pub struct SyncStream {
     limits: Limits,
     decoder: Decoder,
+    /// There is one if the stream is compressed.
     unframer: Option<Unframer>,
     /// Why the stream is over.
     failed: Option<Error>,
 }
 
+/// Takes messages, in order.
+type Take<'t> = &'t mut dyn FnMut(&Message<'_>);
+
 impl SyncStream {
-    /// Of what a client sends, or a server.
+    /// What a server sends, or a client.
     pub fn new(from_client: bool) -> Self {
         let limits = if from_client { FROM_CLIENT } else { FROM_SERVER };
         Self { limits, decoder: Decoder::new(limits), unframer: None, failed: None }
     }
 
-    /// Tells the messages that end in `bytes`, in order.
+    /// Gives the messages that these bytes complete to `take`, in order.
     ///
     /// # Errors
-    /// `Malformed`: it ends the stream, and is given again at each further call.
-    pub fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&Message<'_>)) -> Result<(), Error> {
+    /// `Malformed`: then the stream is over, and each further call says so.
+    pub fn feed(&mut self, input: &[u8], take: &mut dyn FnMut(&Message<'_>)) -> Result<(), Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let result = self.read(bytes, &mut tell);
+        let result = self.read(input, take);
         self.failed = result.as_ref().err().cloned();
         result
     }
@@ -42,35 +46,36 @@ impl SyncStream {
         self.decoder.pending()
     }
 
-    fn read(&mut self, mut bytes: &[u8], tell: &mut impl FnMut(&Message<'_>)) -> Result<(), Error> {
+    fn read(&mut self, mut input: &[u8], take: Take<'_>) -> Result<(), Error> {
         let mut chunk = Vec::new();
-        while !bytes.is_empty() {
+        while !input.is_empty() {
             let Some(unframer) = &mut self.unframer else {
-                self.messages(&mut bytes, tell)?;
+                self.messages(&mut input, take)?;
                 continue;
             };
+            // Expanded by one chunk at a time.
             chunk.clear();
-            if unframer.next(&mut bytes, &mut chunk).map_err(malformed)? {
-                self.chunk(&chunk, tell)?;
+            if unframer.next(&mut input, &mut chunk).map_err(malformed)? {
+                self.chunk(&chunk, take)?;
             }
         }
         Ok(())
     }
 
     /// The messages in the plain bytes of one chunk.
-    fn chunk(&mut self, mut plain: &[u8], tell: &mut impl FnMut(&Message<'_>)) -> Result<(), Error> {
+    fn chunk(&mut self, mut plain: &[u8], take: Take<'_>) -> Result<(), Error> {
         while !plain.is_empty() {
-            if self.messages(&mut plain, tell)? && !plain.is_empty() {
-                return Err(malformed("a chunk goes on behind the end of its stream"));
+            if self.messages(&mut plain, take)? && !plain.is_empty() {
+                return Err(malformed("bytes between two streams"));
             }
         }
         Ok(())
     }
 
     /// Messages until all is taken, or until another stream begins, of which it says so.
-    fn messages(&mut self, bytes: &mut &[u8], tell: &mut impl FnMut(&Message<'_>)) -> Result<bool, Error> {
+    fn messages(&mut self, bytes: &mut &[u8], take: Take<'_>) -> Result<bool, Error> {
         while let Some(message) = self.decoder.next(bytes).map_err(malformed)? {
-            tell(&message);
+            take(&message);
             if let Message::DecoderRestart(restart) = message {
                 self.unframer = match restart.compression_algorithm {
                     b"" => None,
@@ -85,8 +90,8 @@ impl SyncStream {
     }
 }
 
-fn malformed(reason: impl std::fmt::Display) -> Error {
-    Error::new(Code::Malformed, reason)
+fn malformed(error: impl std::fmt::Display) -> Error {
+    Error::new(Code::Malformed, error)
 }
 
 #[cfg(test)]
@@ -101,7 +106,9 @@ mod tests {
 
     fn gob(messages: &[Message<'_>]) -> Vec<u8> {
         let mut stream = encode::definitions().to_vec();
-        messages.iter().for_each(|message| encode::message(&mut stream, message));
+        for message in messages {
+            encode::message(&mut stream, message);
+        }
         stream
     }
 
@@ -110,7 +117,7 @@ mod tests {
         let restart = DecoderRestart { message: b"", compression_algorithm: algorithm };
         let mut bytes =
             gob(&[Message::ServerHello(ServerHello::default()), Message::DecoderRestart(restart)]);
-        bytes.extend_from_slice(&snappy::STREAM_IDENTIFIER[..]);
+        bytes.extend_from_slice(snappy::STREAM_IDENTIFIER);
         snappy::frame(&gob(&[Message::SyncStatus(SyncStatus(2)), Message::Ack]), &mut bytes);
         bytes
     }
@@ -140,7 +147,9 @@ mod tests {
     #[test]
     fn an_unknown_compression_and_other_bytes_are_malformed_for_good() {
         let mut stream = SyncStream::new(false);
-        assert_eq!(stream.feed(&connection(b"zstd"), &mut |_| ()).unwrap_err().code, Code::Malformed);
+        for bytes in [&connection(b"zstd")[..], &[]] {
+            assert_eq!(stream.feed(bytes, &mut |_| ()).unwrap_err().code, Code::Malformed);
+        }
         let mut stream = SyncStream::new(true);
         for _ in 0..2 {
             assert_eq!(stream.feed(&[0x55; 256], &mut |_| ()).unwrap_err().code, Code::Malformed);

@@ -55,13 +55,15 @@ const dialTimeout = 10 * time.Second
 //	sockets, err := memberlist.Adapt(transport)
 //	node, err := memberlist.Start(ctx, memberlist.Config{Name: "east-1", Transport: sockets})
 //
-// The node closes it with Shutdown, and waits for dials that the transport does not give up. It fails if the transport does not know where others reach it.
+// The node closes it with Shutdown, and waits for dials that the transport does not give up. It fails if the transport does not know
+// where others reach it.
 func Adapt[P packet](transport TransportOf[P]) (*Sockets, error) {
 	ip, port, err := transport.FinalAdvertiseAddr("", 0)
 	if err != nil {
 		return nil, err
 	}
-	a := &adapter[P]{transport: transport, addr: &net.UDPAddr{IP: ip, Port: port}, over: make(chan struct{})}
+	addr := &net.UDPAddr{IP: ip, Port: port}
+	a := &adapter[P]{transport: transport, addr: addr, over: make(chan struct{})}
 	return &Sockets{Packets: (*adaptedPackets[P])(a), Listener: (*adaptedListener[P])(a), Dial: a.dial}, nil
 }
 
