@@ -48,6 +48,8 @@ async def test_a_snapshot_larger_than_any_queue_comes_whole_to_a_slow_reader() -
             assert len(client._router.news.events) < 1_024 + 64
             seen = []
             async for event in client.events():
+                await asyncio.sleep(0)
+                assert len(client._router.news.events) < 1_024 + 64
                 if event.kind == EventKind.UPDATE:
                     seen.append(event.key)
                 if event.kind == EventKind.STATUS and event.number == SyncStatus.IN_SYNC:
