@@ -49,7 +49,7 @@
  The ABI this header describes: the number in the library's SONAME above the last 16 bits, and below them one that grows with
  each addition. A library serves programs built for its upper number and a lower number that is not above its own.
  */
-#define NDB_ABI_VERSION 1
+#define NDB_ABI_VERSION 2
 
 /*
  No deadline, or: wait for ever.
@@ -975,6 +975,24 @@ ndb_status ndb_step(ndb_node node,
                     const ndb_output **out,
                     size_t *out_count,
                     uint64_t *deadline_ns);
+
+/*
+ A step that lays its outputs one behind the other, for languages to which pointers are foreign: each is an `ndb_output` whose
+ `data` is NULL, and then its `len` bytes. Nothing lies between them, so headers are not aligned: copy one out to look at it.
+
+ `*out` belongs to the library and stands until the next step of this node, of either kind. Bytes of streams are in there as a
+ copy, so nothing points to them later: report them SENT all the same, since the node writes no more than a window ahead, and the
+ stream GONE, since until then its `user` is kept. See `ndb_step` for all else; the two may take turns.
+ */
+ndb_status ndb_step_flat(ndb_node node,
+                         uint64_t now_ns,
+                         const ndb_input *inputs,
+                         size_t input_count,
+                         const uint8_t *arena,
+                         size_t arena_len,
+                         const uint8_t **out,
+                         size_t *out_len,
+                         uint64_t *deadline_ns);
 
 /*
  A step that carries out what is to be done by calling `transport`: for single-threaded event loops. See `ndb_step` for all but
