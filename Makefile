@@ -9,12 +9,12 @@ export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 PREFIX ?= /usr/local
 FEATURES ?= hosted
 
-.PHONY: run test test-c test-go test-python install bench bench-c bench-go bench-python fuzz miri audit doc setup setup-test lint peers binary wasm
+.PHONY: run test test-c test-go test-python test-languages install bench bench-c bench-go bench-python fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
 
-test: setup-test lint wasm binary peers test-c test-go test-python
+test: setup-test lint wasm binary peers test-c test-go test-python test-languages
 	go -C tests/peers/gob test -count=1 ./...
 	cargo test --locked --workspace --no-fail-fast
 	cargo run --release --locked --package networkdb-sim -- run --first-seed 1 --seeds 1000 --nodes 3..25
@@ -39,6 +39,10 @@ test-go: setup-test peers
 # The Python package: its tests, its types, and what pip makes of a clean checkout.
 test-python: setup-test
 	CACHE=$(CACHE)/python bindings/python/test
+
+# Nodes in C, Go and Python in one cluster with Docker's.
+test-languages: test-c test-go test-python peers
+	tests/languages $(CACHE)/c/hosted $(CACHE)/python/fresh/bin/python $(CACHE)/examples
 
 # The C library, its header and its pkg-config file. FEATURES= leaves out the built-in host. Named crate types: with a
 # Rust library among them, cargo does no link-time optimisation.
