@@ -28,5 +28,8 @@ func text(text string) []byte {
 func padded(bytes []byte, size int) []byte {
 	pad := size - len(bytes) - 3
 	bytes = append(bytes, raw16, byte(pad>>8), byte(pad))
-	return append(bytes, make([]byte, pad)...)
+	for i := range pad {
+		bytes = append(bytes, 'a'+byte(i%26))
+	}
+	return bytes
 }
