@@ -7,13 +7,19 @@ use networkdb_core::{
 
 use crate::{Code, Error};
 
+/// What lies around the gob stream.
+#[derive(Debug)]
+enum Layer {
+    Plain,
+    Snappy(Unframer),
+}
+
 /// Takes a connection's bytes apart from its first one on, however they are cut, through decoder restarts and snappy.
 #[derive(Debug)]
 pub struct SyncStream {
     from_client: bool,
     decoder: Decoder,
-    /// There is one if the stream is compressed.
-    unframer: Option<Unframer>,
+    layer: Layer,
     /// The last chunk of a compressed stream, and how much of it is read.
     chunk: Vec<u8>,
     read: usize,
@@ -23,7 +29,7 @@ impl SyncStream {
     /// What a server sends, or a client.
     pub fn new(from_client: bool) -> Self {
         let decoder = decoder(from_client);
-        Self { from_client, decoder, unframer: None, chunk: Vec::new(), read: 0 }
+        Self { from_client, decoder, layer: Layer::Plain, chunk: Vec::new(), read: 0 }
     }
 
     /// Gives the messages that these bytes complete to `take`, in order.
@@ -32,8 +38,8 @@ impl SyncStream {
     /// `Malformed`: then the stream is over, and each further call says so.
     pub fn feed(&mut self, mut input: &[u8], take: &mut dyn FnMut(&Message<'_>)) -> Result<(), Error> {
         while self.fill(&mut input)? {
-            if let Some(unframer) = self.next(&mut input, take)? {
-                self.restart(unframer)?;
+            if let Some(layer) = self.next(&mut input, take)? {
+                self.restart(layer)?;
             }
         }
         Ok(())
@@ -46,7 +52,7 @@ impl SyncStream {
 
     /// Whether there is something to read; a compressed stream is expanded by one chunk at a time.
     fn fill(&mut self, input: &mut &[u8]) -> Result<bool, Error> {
-        let Some(unframer) = &mut self.unframer else { return Ok(!input.is_empty()) };
+        let Layer::Snappy(unframer) = &mut self.layer else { return Ok(!input.is_empty()) };
         if self.read < self.chunk.len() {
             return Ok(true);
         }
@@ -60,33 +66,33 @@ impl SyncStream {
         &mut self,
         input: &mut &[u8],
         take: &mut dyn FnMut(&Message<'_>),
-    ) -> Result<Option<Option<Unframer>>, Error> {
-        let mut rest = match self.unframer {
-            None => *input,
-            Some(_) => self.chunk.get(self.read..).unwrap_or_default(),
+    ) -> Result<Option<Layer>, Error> {
+        let mut rest = match self.layer {
+            Layer::Plain => *input,
+            Layer::Snappy(_) => self.chunk.get(self.read..).unwrap_or_default(),
         };
         let before = rest.len();
         let message = self.decoder.next(&mut rest).map_err(malformed)?;
-        match self.unframer {
-            None => *input = input.get(before - rest.len()..).unwrap_or_default(),
-            Some(_) => self.read += before - rest.len(),
+        match self.layer {
+            Layer::Plain => *input = input.get(before - rest.len()..).unwrap_or_default(),
+            Layer::Snappy(_) => self.read += before - rest.len(),
         }
         let Some(message) = message else { return Ok(None) };
         take(&message);
         let Message::DecoderRestart(restart) = message else { return Ok(None) };
         match restart.compression_algorithm {
-            b"" => Ok(Some(None)),
-            b"snappy" => Ok(Some(Some(Unframer::default()))),
+            b"" => Ok(Some(Layer::Plain)),
+            b"snappy" => Ok(Some(Layer::Snappy(Unframer::default()))),
             _ => Err(Error::new(Code::Malformed, "an unknown compression")),
         }
     }
 
-    fn restart(&mut self, unframer: Option<Unframer>) -> Result<(), Error> {
+    fn restart(&mut self, layer: Layer) -> Result<(), Error> {
         if self.read < self.chunk.len() {
             return Err(Error::new(Code::Malformed, "bytes between two streams"));
         }
         self.decoder = decoder(self.from_client);
-        self.unframer = unframer;
+        self.layer = layer;
         Ok(())
     }
 }
