@@ -20,6 +20,7 @@ class Host:
     def __init__(self, handle: Handle, transport: Transport) -> None:
         self._stepper = Stepper(handle)
         self._transport = transport
+        self._wake: int | None = None
         self._due: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -39,7 +40,8 @@ class Host:
 
     def _end(self) -> None:
         self._stepper.on_input = None
-        self._loop.remove_reader(self._wake)
+        if self._wake is not None:
+            self._loop.remove_reader(self._wake)
         for due in (self._due, self._timer):
             if due is not None:
                 due.cancel()
