@@ -117,7 +117,9 @@ mod tests {
 
     fn gob(messages: &[Message<'_>]) -> Vec<u8> {
         let mut stream = encode::definitions().to_vec();
-        messages.iter().for_each(|message| encode::message(&mut stream, message));
+        for message in messages {
+            encode::message(&mut stream, message);
+        }
         stream
     }
 
@@ -126,7 +128,7 @@ mod tests {
         let restart = DecoderRestart { message: b"", compression_algorithm: algorithm };
         let mut bytes =
             gob(&[Message::ServerHello(ServerHello::default()), Message::DecoderRestart(restart)]);
-        bytes.extend_from_slice(&snappy::STREAM_IDENTIFIER[..]);
+        bytes.extend_from_slice(snappy::STREAM_IDENTIFIER);
         snappy::frame(&gob(&[Message::SyncStatus(SyncStatus(2)), Message::Ack]), &mut bytes);
         bytes
     }
