@@ -42,7 +42,9 @@ impl Example {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let read = Arc::clone(&lines);
         thread::spawn(move || {
-            BufReader::new(output).lines().map_while(Result::ok).for_each(|line| read.lock().unwrap().push(line));
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                read.lock().unwrap().push(line);
+            }
         });
         Self { name, input, lines, _process: process }
     }
