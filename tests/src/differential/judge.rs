@@ -48,7 +48,8 @@ fn story(schedule: &Schedule, last: usize, theirs: &Outcome, ours: &Outcome) -> 
 /// What is compared after a round.
 struct Rule<'a> {
     calls: &'a [Step],
-    /// Whether a node has left: one that missed its goodbye holds it for failed, and its rows for hidden.
+    /// Whether a node has left: one that missed its goodbye holds it for failed, and its rows for hidden. Ours keep its
+    /// tombstones, which in Go go with it.
     left: bool,
     /// Rows of which only is known what may have become of them. Several nodes have written them at once: if at equal
     /// times, each node keeps what it saw first; ours agree once the two writers have synced with each other.
@@ -60,7 +61,8 @@ struct Rule<'a> {
 impl<'a> Rule<'a> {
     fn of(schedule: &'a Schedule, at: usize) -> Self {
         let untold = schedule.contended[at.saturating_sub(1)..=at].iter().flat_map(BTreeMap::keys).collect();
-        let left = schedule.rounds[..at].iter().flatten().any(|step| step.op == Op::Leave);
+        let leaves = |step: &Step| matches!(step.op, Op::Leave | Op::NetworkLeave);
+        let left = schedule.rounds[..at].iter().flatten().any(leaves);
         Self { calls: &schedule.rounds[at], left, contended: &schedule.contended[at], untold }
     }
 
@@ -146,9 +148,10 @@ impl<'a> Rule<'a> {
     }
 }
 
-/// Whether a row that was to be read is not there, or hidden.
+/// Whether a row that was to be read is not there, hidden or a tombstone.
 fn is_unseen(result: &str) -> bool {
-    result.starts_with("could not get entry") || result.ends_with("hidden until it returns")
+    let why = ["hidden until it returns", "deleted and pending garbage collection"];
+    result.starts_with("could not get entry") || why.iter().any(|why| result.ends_with(why))
 }
 
 fn view_of<'a>(name: &str, rounds: &'a [Round]) -> Option<&'a View> {
