@@ -6,6 +6,7 @@ use std::{
     collections::BTreeSet,
     env,
     io::{BufRead, BufReader, Write},
+    net::TcpStream,
     path::PathBuf,
     process::{ChildStdin, Command},
     sync::{Arc, Mutex},
@@ -13,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use networkdb_tests::{Kind, NETWORK, Peer, Process, Spec, eventually, free_addr};
+use networkdb_tests::{
+    Kind, NETWORK, Peer, Process, Spec, eventually, free_addr,
+    sync::{Client, GoClient, Kvs, Update},
+};
 use serde_json::json;
 
 const LANGUAGES: [&str; 3] = ["c", "go", "python"];
@@ -32,12 +36,16 @@ struct Example {
 }
 
 impl Example {
-    fn start(language: &str, what: &str, seed: &Peer, more: &[&str]) -> Self {
-        let folder = PathBuf::from(env::var_os("NETWORKDB_EXAMPLES").expect("run tests/languages"));
+    /// A node that joins the cluster of `seed`.
+    fn node(language: &str, what: &str, seed: &Peer, more: &[&str]) -> Self {
         let name = format!("{language}-{what}");
-        let mut command = Command::new(folder.join(&name));
-        command.args([&name, &free_addr().to_string(), &seed.addr().to_string(), NETWORK]).args(more);
-        let mut process = Process::start(&mut command, &Default::default());
+        let (bind, seed) = (free_addr().to_string(), seed.addr().to_string());
+        Self::start(name.clone(), &[&[&*name, &bind, &seed, NETWORK], more].concat())
+    }
+
+    fn start(name: String, args: &[&str]) -> Self {
+        let folder = PathBuf::from(env::var_os("NETWORKDB_EXAMPLES").expect("run tests/languages"));
+        let mut process = Process::start(Command::new(folder.join(&name)).args(args), &Default::default());
         let (input, output) = process.pipes();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let read = Arc::clone(&lines);
@@ -69,8 +77,8 @@ fn nodes_in_c_go_and_python_share_a_table_with_dockers() {
         peer.ask("network_join", json!({ "network": NETWORK }));
     }
     let mut wanted = BTreeSet::new();
-    let watchers = LANGUAGES.map(|language| Example::start(language, "watch", &peers[0], &[TABLE]));
-    let mut managers = LANGUAGES.map(|language| Example::start(language, "publish", &peers[1], &[]));
+    let watchers = LANGUAGES.map(|language| Example::node(language, "watch", &peers[0], &[TABLE]));
+    let mut managers = LANGUAGES.map(|language| Example::node(language, "publish", &peers[1], &[]));
     for manager in &mut managers {
         for endpoint in 0..ENDPOINTS {
             let key = format!("{}-{endpoint:02}", manager.name);
@@ -95,5 +103,29 @@ fn nodes_in_c_go_and_python_share_a_table_with_dockers() {
             let misses = watcher.misses(&wanted);
             if misses.is_empty() { Ok(()) } else { Err(format!("{misses:?}")) }
         });
+    }
+}
+
+#[test]
+fn servers_in_c_go_and_python_feed_gos_clients_of_both_generations() {
+    let updates: Vec<Update> = (0..300)
+        .map(|key| Update::new(format!("/calico/v1/config/some-{key:05}"), format!("value-{key}")))
+        // None, as the Go client shows it.
+        .map(|update| update.revision("<nil>"))
+        .collect();
+    for language in LANGUAGES {
+        let addr = free_addr();
+        let mut server = Example::start(format!("{language}-serve"), &[&addr.to_string()]);
+        eventually(DEADLINE, format_args!("{} listens", server.name), || TcpStream::connect(addr).map(drop));
+        for Update { key, value, .. } in &updates {
+            writeln!(server.input, "{key} {}", value.as_deref().unwrap()).unwrap();
+        }
+        writeln!(server.input).unwrap();
+        server.input.flush().unwrap();
+        for generation in ["3.2.5", "today"] {
+            let client = GoClient::start(addr, &["--generation", generation]);
+            client.in_sync();
+            assert_eq!(client.state(), Kvs::of(&updates).state(), "{} to {generation}", server.name);
+        }
     }
 }
