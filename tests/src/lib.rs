@@ -30,6 +30,6 @@ pub use cluster::{Cluster, NETWORK, TABLE};
 pub use kind::Kind;
 pub use peer::{Peer, Spec};
 pub use ports::free_addr;
-pub use process::Process;
+pub use process::{Log, Process};
 pub use rows::Table;
 pub use wait::{Case, each, eventually, keys, matrix};

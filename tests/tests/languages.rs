@@ -15,7 +15,7 @@ use std::{
 };
 
 use networkdb_tests::{
-    Kind, NETWORK, Peer, Process, Spec, eventually, free_addr,
+    Kind, Log, NETWORK, Peer, Process, Spec, eventually, free_addr,
     sync::{Client, GoClient, Kvs, Update},
 };
 use serde_json::json;
@@ -45,7 +45,7 @@ impl Example {
 
     fn start(name: String, args: &[&str]) -> Self {
         let folder = PathBuf::from(env::var_os("NETWORKDB_EXAMPLES").expect("run tests/languages"));
-        let mut process = Process::start(Command::new(folder.join(&name)).args(args), &Default::default());
+        let mut process = Process::start(Command::new(folder.join(&name)).args(args), &Log::default());
         let (input, output) = process.pipes();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let read = Arc::clone(&lines);
