@@ -67,7 +67,7 @@ impl Tables {
         for network in &joined {
             self.networks.add_peer(network, &member.name);
         }
-        self.turn_rows(&member.name, RowState::Live, 0);
+        self.turn(self.rows_of(None, &member.name), RowState::Live, 0);
     }
 
     /// Another name at this address is an older incarnation, unless it is alive.
@@ -112,23 +112,19 @@ impl Tables {
     fn node_failed(&mut self, name: &Name) {
         self.start_reap(name);
         self.networks.remove_peer_everywhere(name);
-        self.turn_rows(name, RowState::Hidden, nanos(self.config.reap_entry));
+        self.turn(self.rows_of(None, name), RowState::Hidden, nanos(self.config.reap_entry));
     }
 
-    /// Hides the rows of a node, or brings them back; tombstones stay what they are.
-    fn turn_rows(&mut self, owner: &Name, state: RowState, reap: i64) {
-        for held in self.rows_of(None, owner) {
-            if !held.entry.is_tombstone() {
-                self.put_and_tell(held.place(), &held.entry.turned(state, reap));
-            }
+    /// Hides rows, or brings them back; tombstones stay what they are.
+    fn turn(&mut self, rows: Vec<Held>, state: RowState, reap: i64) {
+        for held in rows.iter().filter(|held| !held.entry.is_tombstone()) {
+            self.put_and_tell(held.place(), &held.entry.turned(state, reap));
         }
     }
 
     /// The owner of rows takes part from now on: those that came before are there.
     pub(super) fn show_rows(&mut self, network: &Name, owner: &Name) {
-        for held in self.rows.hidden_of(network, owner) {
-            self.put_and_tell(held.place(), &held.entry.turned(RowState::Live, 0));
-        }
+        self.turn(self.rows.hidden_of(network, owner), RowState::Live, 0);
     }
 
     /// A node has said goodbye or was replaced: its rows go with it.
