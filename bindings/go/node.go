@@ -68,12 +68,7 @@ func (n *Node) Close() error {
 
 // Addr is where others reach the node.
 func (n *Node) Addr() netip.AddrPort {
-	var info struct {
-		Advertise netip.AddrPort `json:"advertise"`
-	}
-	// Of a closed node: none.
-	_ = n.node.Ask(op{"op": "info"}, &info)
-	return info.Advertise
+	return n.node.Advertised()
 }
 
 // Join joins a cluster by way of some of its members, each a HOST:PORT. It returns when one has been reached and the others have
@@ -81,11 +76,8 @@ func (n *Node) Addr() netip.AddrPort {
 //
 // [ErrUnreachable] if nobody was; the text says why.
 func (n *Node) Join(ctx context.Context, members ...string) (int, error) {
-	event, err := n.request(ctx, op{"op": "join", "members": members})
-	if event == nil {
-		return 0, err
-	}
-	return int(event.Number), err
+	defer runtime.KeepAlive(n)
+	return n.node.Join(ctx, members)
 }
 
 // Leave says goodbye to the cluster. It returns when the others know, or [Config.LeaveTimeout] has passed.
@@ -107,33 +99,27 @@ func (n *Node) LeaveNetwork(network string) error {
 
 // AddKey installs a key, to open what others seal with it.
 func (n *Node) AddKey(key []byte) error {
-	return n.node.Ask(op{"op": "key_add", "key_hex": hexed(key)}, nil)
+	return n.node.Key("key_add", key)
 }
 
 // UseKey seals with a key that is installed.
 func (n *Node) UseKey(key []byte) error {
-	return n.node.Ask(op{"op": "key_use", "key_hex": hexed(key)}, nil)
+	return n.node.Key("key_use", key)
 }
 
 // RemoveKey removes a key that is not in use.
 func (n *Node) RemoveKey(key []byte) error {
-	return n.node.Ask(op{"op": "key_remove", "key_hex": hexed(key)}, nil)
+	return n.node.Key("key_remove", key)
 }
 
 // Stats are the node's counters and gauges, as JSON.
 func (n *Node) Stats() (json.RawMessage, error) {
-	return n.json(op{"op": "stats"})
+	return n.node.Document("stats")
 }
 
 // Snapshot is all that the node knows, as JSON. Keys are not in it.
 func (n *Node) Snapshot() (json.RawMessage, error) {
-	return n.json(op{"op": "snapshot"})
-}
-
-func (n *Node) json(request op) (json.RawMessage, error) {
-	var answer json.RawMessage
-	err := n.node.Ask(request, &answer)
-	return answer, err
+	return n.node.Document("snapshot")
 }
 
 // request asks and waits; meanwhile the node is in use.

@@ -137,22 +137,14 @@ func (n *Node) Close() error {
 
 // Addr is where others reach the member.
 func (n *Node) Addr() netip.AddrPort {
-	var info struct {
-		Advertise netip.AddrPort `json:"advertise"`
-	}
-	// Of a closed node: none.
-	_ = n.node.Ask(op{"op": "info"}, &info)
-	return info.Advertise
+	return n.node.Advertised()
 }
 
 // Join joins a cluster by way of some of its members, each a HOST:PORT. It returns when all have been tried, and says how many
 // were reached. ErrUnreachable if nobody was; the text says why.
 func (n *Node) Join(ctx context.Context, members ...string) (int, error) {
-	event, err := n.request(ctx, op{"op": "join", "members": members})
-	if event == nil {
-		return 0, err
-	}
-	return int(event.Number), err
+	defer runtime.KeepAlive(n)
+	return n.node.Join(ctx, members)
 }
 
 // Leave says goodbye. It returns when the others know; ErrUnannounced if not all do at the context's deadline, or after 5 s.
@@ -195,24 +187,22 @@ func (n *Node) Members() ([]Member, error) {
 
 // AddKey installs a key, to open what others seal with it.
 func (n *Node) AddKey(key []byte) error {
-	return n.node.Ask(op{"op": "key_add", "key_hex": hex.EncodeToString(key)}, nil)
+	return n.node.Key("key_add", key)
 }
 
 // UseKey seals with a key that is installed.
 func (n *Node) UseKey(key []byte) error {
-	return n.node.Ask(op{"op": "key_use", "key_hex": hex.EncodeToString(key)}, nil)
+	return n.node.Key("key_use", key)
 }
 
 // RemoveKey removes a key that is not in use.
 func (n *Node) RemoveKey(key []byte) error {
-	return n.node.Ask(op{"op": "key_remove", "key_hex": hex.EncodeToString(key)}, nil)
+	return n.node.Key("key_remove", key)
 }
 
 // Stats are the member's counters and gauges, as JSON.
 func (n *Node) Stats() (json.RawMessage, error) {
-	var answer json.RawMessage
-	err := n.node.Ask(op{"op": "stats"}, &answer)
-	return answer, err
+	return n.node.Document("stats")
 }
 
 // request asks and waits; meanwhile the node is in use.

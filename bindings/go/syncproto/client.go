@@ -139,9 +139,7 @@ func (f *Follower) SetEndpoints(endpoints ...string) error {
 
 // Stats are the client's figures, as JSON.
 func (f *Follower) Stats() (json.RawMessage, error) {
-	var answer json.RawMessage
-	err := f.node.Ask(op{"op": "stats"}, &answer)
-	return answer, err
+	return f.node.Document("stats")
 }
 
 // EventKind says what an event of a client tells.

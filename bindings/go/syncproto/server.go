@@ -188,9 +188,7 @@ func (s *Server) Drain(within time.Duration) error {
 
 // Stats are the server's figures, as JSON.
 func (s *Server) Stats() (json.RawMessage, error) {
-	var answer json.RawMessage
-	err := s.node.Ask(op{"op": "stats"}, &answer)
-	return answer, err
+	return s.node.Document("stats")
 }
 
 // ServerEventKind says what an event of a server tells.
