@@ -76,8 +76,13 @@ impl Rhythm {
     /// When the next round is due, if what was sent least went out in `rounds` rounds: a twentieth of the interval
     /// after the first, four times as long after each further one. May be past.
     pub fn due(&self, rounds: u32, pace: &Pace) -> Instant {
-        let pause = (self.interval / 20).saturating_mul(4_u32.saturating_pow(rounds.saturating_sub(1)));
-        let again = if rounds == 0 { self.floor } else { self.last + pause.min(self.interval) };
+        let again = match rounds.checked_sub(1) {
+            None => self.floor,
+            Some(repeats) => {
+                let pause = (self.interval / 20).saturating_mul(4_u32.saturating_pow(repeats));
+                self.last + pause.min(self.interval)
+            }
+        };
         again.max(self.floor).max(pace.ready())
     }
 }

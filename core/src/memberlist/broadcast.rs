@@ -212,6 +212,9 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
 
     /// How often the message that was sent least has been sent.
     pub fn least_sent(&self) -> Option<u32> {
+        if self.unsent > 0 {
+            return Some(0);
+        }
         self.order.first_key_value().map(|(place, _)| place.0)
     }
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     time::Duration,
 };
 
@@ -21,9 +22,25 @@ pub(super) struct Drains {
     busy: BTreeMap<Name, Instant>,
     /// Nodes that were busy, or could not be reached, when what nobody else would tell them was sent.
     missed: BTreeSet<Name>,
+    /// Since when a queue has been too long for packets, and how much of it was of own rows when last looked at.
+    long: Option<(Instant, usize)>,
 }
 
 impl Drains {
+    /// Whether a queue too long for packets is left to grow for now: the first rows go at once, but whoever goes on
+    /// writing is done sooner if the others are sent afterwards. `patience` is the longest they wait. `own`: bytes of own
+    /// rows in the queue.
+    pub(super) fn wait(&mut self, now: Instant, own: usize, patience: Duration) -> bool {
+        let (since, before) = self.long.get_or_insert((now, own));
+        let grows = own > mem::replace(before, own);
+        grows && now.since(*since) < patience
+    }
+
+    /// No queue is too long.
+    pub(super) fn rest(&mut self) {
+        self.long = None;
+    }
+
     /// Whether a node has been busy for so long, or has missed something already.
     fn is_slow(&self, now: Instant, node: &Name, long: Duration) -> bool {
         self.missed.contains(node) || self.busy.get(node).is_some_and(|since| now.since(*since) >= long)

@@ -75,8 +75,10 @@ impl Tables {
         }
         let unsent = own.unsent();
         if unsent >= self.config.drain_from {
-            return self.drain(now, network) | oversize;
+            let waits = own.drains.wait(now, own.queue.unsent(), self.config.gossip_interval / 2);
+            return waits || self.drain(now, network) | oversize;
         }
+        own.drains.rest();
         // While there is something new only that is sent: what was sent before keeps its pauses.
         let (waiting, below) =
             if unsent > 0 { (unsent, 1) } else { (own.queue.bytes() + own.relay.bytes(), u32::MAX) };

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{Hash, Hasher},
     ops::Bound::{Excluded, Included, Unbounded},
     time::Duration,
 };
@@ -126,10 +127,17 @@ impl Held {
 }
 
 /// What an event of one network is about: a table, and a row of its key. No bytes are copied for that.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowName {
     table: Name,
     row: Entry,
+}
+
+impl Hash for RowName {
+    /// Rows of several tables seldom have the same key.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.row.hash(state);
+    }
 }
 
 /// What became of a row.

@@ -93,6 +93,37 @@ fn a_long_queue_goes_by_stream_to_each_node_once_and_leaves_nothing_behind() {
     assert_eq!(tables.stats().own_queue, 0);
 }
 
+/// Writes for so many rounds of 10 ms and tells in which of them, and of five more without writing, a stream left.
+fn streams_while_writing(rounds: usize) -> Vec<usize> {
+    let mut tables = tables(|_| {});
+    sent(&mut tables);
+    let mut left = Vec::new();
+    for round in 0..rounds + 5 {
+        if round < rounds {
+            write(&mut tables, 1_000 * round..1_000 * (round + 1));
+        }
+        let now = NOW + 10 * round as u32 * MILLI;
+        tables.handle_due(now);
+        if !sent(&mut tables).1.is_empty() {
+            left.push(round);
+        }
+        for node in ["b", "c"] {
+            tables.drained(now, &"net".into(), &node.into(), true);
+        }
+    }
+    left
+}
+
+#[test]
+fn rows_written_on_and_on_are_sent_when_that_ends_but_the_first_at_once() {
+    assert_eq!(streams_while_writing(8), [0, 8]);
+}
+
+#[test]
+fn rows_wait_for_who_writes_on_no_longer_than_half_an_interval() {
+    assert_eq!(streams_while_writing(15), [0, 10, 11, 12, 13, 14]);
+}
+
 #[test]
 fn a_free_node_waits_for_one_that_will_soon_be_so_that_neither_misses_anything() {
     let mut tables = tables(|_| {});
