@@ -67,10 +67,10 @@ pub trait Encode {
 macro_rules! fields {
     ($bytes:expr, $message:ident { $($number:literal => $($field:ident).+ = $read:ident),* $(,)? }) => {{
         let mut reader = Reader::new($bytes);
-        while let Some((number, value)) = reader.field()? {
-            match number {
-                $($number => $message.$($field).+ = value.$read()?,)*
-                _ => {}
+        while let Some(tag) = reader.tag()? {
+            match tag.number {
+                $($number => $message.$($field).+ = reader.$read(tag)?,)*
+                _ => reader.skip(tag)?,
             }
         }
     }};
@@ -126,7 +126,7 @@ impl<'a> NodeEvent<'a> {
     /// Reads a node event.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut message = Self::default();
-        fields!(bytes, message { 1 => kind = int32, 2 => time = varint, 3 => node = bytes });
+        fields!(bytes, message { 1 => kind = int32, 2 => time = uint, 3 => node = bytes });
         Ok(message)
     }
 }
@@ -156,7 +156,7 @@ impl<'a> NetworkEvent<'a> {
     /// Reads a network event.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut message = Self::default();
-        fields!(bytes, message { 1 => kind = int32, 2 => time = varint, 3 => node = bytes, 4 => network = bytes });
+        fields!(bytes, message { 1 => kind = int32, 2 => time = uint, 3 => node = bytes, 4 => network = bytes });
         Ok(message)
     }
 }
@@ -196,7 +196,7 @@ impl<'a> TableEvent<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut message = Self::default();
         fields!(bytes, message {
-            1 => kind = int32, 2 => time = varint, 3 => node = bytes, 4 => network = bytes,
+            1 => kind = int32, 2 => time = uint, 3 => node = bytes, 4 => network = bytes,
             5 => table = bytes, 6 => key = bytes, 7 => value = bytes, 8 => residual = int32,
         });
         Ok(message)
@@ -274,7 +274,7 @@ impl<'a> NetworkEntry<'a> {
     /// Reads an attachment.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut message = Self::default();
-        fields!(bytes, message { 1 => network = bytes, 2 => time = varint, 3 => node = bytes, 4 => leaving = bool });
+        fields!(bytes, message { 1 => network = bytes, 2 => time = uint, 3 => node = bytes, 4 => leaving = bool });
         Ok(message)
     }
 }
@@ -301,10 +301,11 @@ impl<'a> Repeated<'a> {
         let (mut reader, wanted) = (Reader::new(self.bytes), self.number);
         std::iter::from_fn(move || {
             loop {
-                let (number, value) = reader.field().ok()??;
-                if number == wanted {
-                    return value.bytes().ok();
+                let tag = reader.tag().ok()??;
+                if tag.number == wanted {
+                    return reader.bytes(tag).ok();
                 }
+                reader.skip(tag).ok()?;
             }
         })
     }
@@ -326,12 +327,12 @@ impl<'a> PushPull<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut message = Self { networks: Repeated { bytes, number: 2 }, ..Self::default() };
         let mut reader = Reader::new(bytes);
-        while let Some((number, value)) = reader.field()? {
-            match number {
-                1 => message.time = value.varint()?,
-                2 => drop(NetworkEntry::decode(value.bytes()?)?),
-                3 => message.node = value.bytes()?,
-                _ => {}
+        while let Some(tag) = reader.tag()? {
+            match tag.number {
+                1 => message.time = reader.uint(tag)?,
+                2 => drop(NetworkEntry::decode(reader.bytes(tag)?)?),
+                3 => message.node = reader.bytes(tag)?,
+                _ => reader.skip(tag)?,
             }
         }
         Ok(message)
@@ -376,14 +377,14 @@ impl<'a> BulkSync<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let mut message = Self { networks: Repeated { bytes, number: 4 }, ..Self::default() };
         let mut reader = Reader::new(bytes);
-        while let Some((number, value)) = reader.field()? {
-            match number {
-                1 => message.time = value.varint()?,
-                2 => message.unsolicited = value.bool()?,
-                3 => message.node = value.bytes()?,
-                4 => drop(value.bytes()?),
-                5 => message.payload = value.bytes()?,
-                _ => {}
+        while let Some(tag) = reader.tag()? {
+            match tag.number {
+                1 => message.time = reader.uint(tag)?,
+                2 => message.unsolicited = reader.bool(tag)?,
+                3 => message.node = reader.bytes(tag)?,
+                4 => drop(reader.bytes(tag)?),
+                5 => message.payload = reader.bytes(tag)?,
+                _ => reader.skip(tag)?,
             }
         }
         Ok(message)
@@ -404,9 +405,10 @@ impl<'a> BulkSync<'a> {
 /// Several messages: reads the parts of a compound, each a whole message.
 pub fn parts(bytes: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Malformed> {
     let mut reader = Reader::new(bytes);
-    while let Some((number, value)) = reader.field()? {
-        if number == 1 {
-            part(value.bytes()?)?;
+    while let Some(tag) = reader.tag()? {
+        match tag.number {
+            1 => drop(part(reader.bytes(tag)?)?),
+            _ => reader.skip(tag)?,
         }
     }
     Ok(Repeated { bytes, number: 1 }.iter().filter_map(|simple| part(simple).ok()))
@@ -415,9 +417,10 @@ pub fn parts(bytes: &[u8]) -> Result<impl Iterator<Item = &[u8]>, Malformed> {
 fn part(simple: &[u8]) -> Result<&[u8], Malformed> {
     let mut payload: &[u8] = &[];
     let mut reader = Reader::new(simple);
-    while let Some((number, value)) = reader.field()? {
-        if number == 1 {
-            payload = value.bytes()?;
+    while let Some(tag) = reader.tag()? {
+        match tag.number {
+            1 => payload = reader.bytes(tag)?,
+            _ => reader.skip(tag)?,
         }
     }
     Ok(payload)

@@ -57,26 +57,12 @@ pub enum Value<'a> {
     Fixed32([u8; 4]),
 }
 
-impl<'a> Value<'a> {
-    /// The number of a varint field.
-    pub fn varint(self) -> Result<u64, Malformed> {
-        if let Self::Varint(value) = self { Ok(value) } else { Err(Malformed::Mismatch) }
-    }
-
-    /// The bytes of a string, bytes or message field.
-    pub fn bytes(self) -> Result<&'a [u8], Malformed> {
-        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(Malformed::Mismatch) }
-    }
-
-    /// An `int32` or enum: the low 32 bits.
-    pub fn int32(self) -> Result<i32, Malformed> {
-        self.varint().map(|value| value as u32 as i32)
-    }
-
-    /// A bool: any number but zero.
-    pub fn bool(self) -> Result<bool, Malformed> {
-        self.varint().map(|value| value != 0)
-    }
+/// What stands before the value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    /// The number of the field, above zero.
+    pub number: i32,
+    wire_type: u8,
 }
 
 /// Reads the fields of one message.
@@ -91,38 +77,64 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// The next field: its number and value; `None` at the end.
+    /// What stands before the next field; `None` at the end. Its value is to be read or skipped next.
     #[inline]
-    pub fn field(&mut self) -> Result<Option<(i32, Value<'a>)>, Malformed> {
+    pub fn tag(&mut self) -> Result<Option<Tag>, Malformed> {
         if self.rest.is_empty() {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let number = (tag >> 3) as u32 as i32;
+        let (number, wire_type) = ((tag >> 3) as u32 as i32, tag as u8 & 7);
         // A stray end of a group is refused before its number is looked at; both are errors.
-        if tag & 7 == 4 {
+        if wire_type == 4 {
             return Err(Malformed::WireType);
         }
         if number <= 0 {
             return Err(Malformed::Field);
         }
-        Ok(Some((number, self.value(tag & 7)?)))
+        Ok(Some(Tag { number, wire_type }))
     }
 
+    /// The number of a varint field.
     #[inline]
-    fn value(&mut self, wire_type: u64) -> Result<Value<'a>, Malformed> {
+    pub fn uint(&mut self, tag: Tag) -> Result<u64, Malformed> {
+        if tag.wire_type == 0 { self.varint() } else { Err(Malformed::Mismatch) }
+    }
+
+    /// An `int32` or enum: the low 32 bits.
+    #[inline]
+    pub fn int32(&mut self, tag: Tag) -> Result<i32, Malformed> {
+        self.uint(tag).map(|value| value as u32 as i32)
+    }
+
+    /// A bool: any number but zero.
+    #[inline]
+    pub fn bool(&mut self, tag: Tag) -> Result<bool, Malformed> {
+        self.uint(tag).map(|value| value != 0)
+    }
+
+    /// The bytes of a string, bytes or message field.
+    #[inline]
+    pub fn bytes(&mut self, tag: Tag) -> Result<&'a [u8], Malformed> {
+        if tag.wire_type == 2 { self.block() } else { Err(Malformed::Mismatch) }
+    }
+
+    /// Passes over a field.
+    pub fn skip(&mut self, tag: Tag) -> Result<(), Malformed> {
+        self.value(tag.wire_type).map(drop)
+    }
+
+    /// The next field, whatever it is: its number and value; `None` at the end.
+    pub fn field(&mut self) -> Result<Option<(i32, Value<'a>)>, Malformed> {
+        let Some(tag) = self.tag()? else { return Ok(None) };
+        Ok(Some((tag.number, self.value(tag.wire_type)?)))
+    }
+
+    fn value(&mut self, wire_type: u8) -> Result<Value<'a>, Malformed> {
         match wire_type {
             0 => self.varint().map(Value::Varint),
-            2 => self.block().map(Value::Bytes),
-            _ => self.rare_value(wire_type),
-        }
-    }
-
-    /// What no message of the peers has: apart, so that the rest is short enough to be compiled into each decoder.
-    #[cold]
-    fn rare_value(&mut self, wire_type: u64) -> Result<Value<'a>, Malformed> {
-        match wire_type {
             1 => self.array().map(Value::Fixed64),
+            2 => self.block().map(Value::Bytes),
             3 => self.group().map(Value::Group),
             5 => self.array().map(Value::Fixed32),
             _ => Err(Malformed::WireType),
@@ -171,7 +183,7 @@ impl<'a> Reader<'a> {
         let start = self.rest;
         let mut depth = 1usize;
         while depth > 0 {
-            match self.varint()? & 7 {
+            match self.varint()? as u8 & 7 {
                 3 if depth >= MAX_DEPTH => return Err(Malformed::WireType),
                 3 => depth += 1,
                 4 => depth -= 1,
@@ -185,26 +197,31 @@ impl<'a> Reader<'a> {
 }
 
 /// Bytes a varint takes.
+#[inline]
 pub fn varint_len(value: u64) -> usize {
     (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
 /// Bytes a length-delimited field takes whose number is below 16.
+#[inline]
 pub fn block_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len
 }
 
 /// Bytes a number takes whose field is below 16; zero is left out.
+#[inline]
 pub fn uint_len(value: u64) -> usize {
     if value == 0 { 0 } else { 1 + varint_len(value) }
 }
 
 /// Bytes an `int32` or enum takes whose field is below 16.
+#[inline]
 pub fn int32_len(value: i32) -> usize {
     uint_len(i64::from(value) as u64)
 }
 
 /// Bytes a string takes whose field is below 16; an empty one is left out.
+#[inline]
 pub fn bytes_len(bytes: &[u8]) -> usize {
     if bytes.is_empty() { 0 } else { block_len(bytes.len()) }
 }
@@ -219,6 +236,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends a number; zero is left out.
+#[inline]
 pub fn put_uint(out: &mut Vec<u8>, number: u32, value: u64) {
     if value != 0 {
         put_varint(out, u64::from(number) << 3);
@@ -227,16 +245,19 @@ pub fn put_uint(out: &mut Vec<u8>, number: u32, value: u64) {
 }
 
 /// Appends an `int32` or enum, sign-extended; zero is left out.
+#[inline]
 pub fn put_int32(out: &mut Vec<u8>, number: u32, value: i32) {
     put_uint(out, number, i64::from(value) as u64);
 }
 
 /// Appends a bool; `false` is left out.
+#[inline]
 pub fn put_bool(out: &mut Vec<u8>, number: u32, value: bool) {
     put_uint(out, number, u64::from(value));
 }
 
 /// Appends bytes or a string; empty is left out.
+#[inline]
 pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     if !bytes.is_empty() {
         put_block(out, number, bytes);
@@ -244,15 +265,22 @@ pub fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
 }
 
 /// Appends a message or an element of a repeated field, empty or not.
+#[inline]
 pub fn put_block(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_head(out, number, bytes.len());
     out.extend_from_slice(bytes);
 }
 
 /// Appends what stands before the `len` bytes of a length-delimited field.
+#[inline]
 pub fn put_head(out: &mut Vec<u8>, number: u32, len: usize) {
-    put_varint(out, u64::from(number) << 3 | 2);
-    put_varint(out, len as u64);
+    if number < 16 && len < 0x80 {
+        // Nearly all of them: room is asked for once.
+        out.extend_from_slice(&[(number << 3 | 2) as u8, len as u8]);
+    } else {
+        put_varint(out, u64::from(number) << 3 | 2);
+        put_varint(out, len as u64);
+    }
 }
 
 /// Appends a field as it was read.
