@@ -1,10 +1,9 @@
 //! The driver: carries a machine's outputs to sockets and what arrives back into the machine.
 
-use std::{collections::HashMap, future::pending, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, future::pending, io, sync::Arc};
 
 use networkdb_core::machine::{Endpoint, How, Input, Instant, Machine, Output, StreamId, StreamInput};
 use tokio::{
-    net::UdpSocket,
     sync::Notify,
     task::{AbortHandle, JoinHandle, JoinSet},
     time::sleep_until,
@@ -13,17 +12,14 @@ use tokio::{
 use crate::{
     accept::{Accepted, Incoming},
     connection::{Connection, Link},
+    datagrams::Datagrams,
     ports::Ports,
     shared::{Clock, Shared},
     tls::Tls,
 };
 
-/// Datagrams given to the machine under one lock.
-const BATCH: usize = 64;
 /// How far the first stream of a round is from that of the last round: a prime, so that each stream's turn comes.
 const TURN: usize = 2_654_435_761;
-/// The longest datagram there is.
-const DATAGRAM: usize = 65_536;
 
 /// A machine at work on its sockets. Dropping it stops the work at once.
 #[derive(Debug)]
@@ -87,7 +83,7 @@ struct Open {
 
 struct Driver<M: Machine> {
     shared: Arc<Shared<M>>,
-    udp: Option<UdpSocket>,
+    udp: Option<Datagrams>,
     incoming: Incoming,
     tls: Option<Tls>,
     open: HashMap<StreamId, Open>,
@@ -99,15 +95,13 @@ struct Driver<M: Machine> {
     dirty: Vec<StreamId>,
     /// Changes with each round.
     turn: usize,
-    buffer: Vec<u8>,
 }
 
 impl<M: Machine + Send + 'static> Driver<M> {
     fn new(ports: Ports, shared: Arc<Shared<M>>) -> io::Result<Self> {
-        let buffer = if ports.udp.is_some() { vec![0; DATAGRAM] } else { Vec::new() };
         Ok(Self {
             shared,
-            udp: ports.udp.map(UdpSocket::from_std).transpose()?,
+            udp: ports.udp.map(Datagrams::new).transpose()?,
             incoming: ports.accepts.begin()?,
             tls: ports.tls,
             open: HashMap::new(),
@@ -116,7 +110,6 @@ impl<M: Machine + Send + 'static> Driver<M> {
             outputs: Vec::new(),
             dirty: Vec::new(),
             turn: 0,
-            buffer,
         })
     }
 
@@ -168,7 +161,11 @@ impl<M: Machine + Send + 'static> Driver<M> {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Datagram { to, bytes } => self.send(to, &bytes),
+            Output::Datagram { to, bytes } => {
+                // Without a socket for it, it is lost.
+                let lost = self.udp.as_mut().map_or(1, |udp| udp.send(to, &bytes));
+                self.shared.count_dropped(lost);
+            }
             Output::Open(id, endpoint) => self.dial(id, endpoint),
             Output::Write(id, bytes) => {
                 if let Some(link) = self.touch(id) {
@@ -190,15 +187,6 @@ impl<M: Machine + Send + 'static> Driver<M> {
                     open.task.abort();
                 }
             }
-        }
-    }
-
-    /// A full buffer, or a destination the system refuses, costs the datagram: it might have been lost anyway. So does having
-    /// no socket for it.
-    fn send(&self, to: SocketAddr, bytes: &[u8]) {
-        let sent = self.udp.as_ref().is_some_and(|udp| udp.try_send_to(bytes, to).is_ok());
-        if !sent {
-            self.shared.count_dropped();
         }
     }
 
@@ -226,7 +214,9 @@ impl<M: Machine + Send + 'static> Driver<M> {
         Some(&open.link)
     }
 
+    /// Sends what the round has left to be sent.
     fn flush(&mut self) {
+        self.shared.count_dropped(self.udp.as_mut().map_or(0, Datagrams::flush));
         self.turn = self.turn.wrapping_add(TURN);
         begin_elsewhere(&mut self.dirty, self.turn);
         let sent: Vec<_> = self
@@ -245,18 +235,11 @@ impl<M: Machine + Send + 'static> Driver<M> {
     }
 
     fn receive(&mut self) {
-        let Self { udp: Some(udp), buffer, shared, .. } = self else { return };
+        let Self { udp: Some(udp), shared, .. } = self else { return };
+        let arrived = udp.receive();
         shared.batch(|machine, now| {
-            for _ in 0..BATCH {
-                match udp.try_recv_from(buffer) {
-                    Ok((count, from)) => {
-                        let bytes = buffer.get(..count).unwrap_or_default();
-                        machine.handle(now, Input::Datagram { from, bytes });
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // An earlier datagram was refused somewhere: nothing of ours.
-                    Err(_) => {}
-                }
+            for (from, bytes) in arrived {
+                machine.handle(now, Input::Datagram { from, bytes });
             }
         });
     }
@@ -283,7 +266,7 @@ impl<M: Machine> Drop for Driver<M> {
     }
 }
 
-async fn readable(udp: Option<&UdpSocket>) {
+async fn readable(udp: Option<&Datagrams>) {
     match udp {
         // An error shows when it is read.
         Some(udp) => drop(udp.readable().await),
