@@ -18,6 +18,8 @@ use crate::{
     tls::Tls,
 };
 
+/// Datagrams given to the machine under one lock.
+const BATCH: usize = 64;
 /// How far the first stream of a round is from that of the last round: a prime, so that each stream's turn comes.
 const TURN: usize = 2_654_435_761;
 
@@ -161,11 +163,10 @@ impl<M: Machine + Send + 'static> Driver<M> {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Datagram { to, bytes } => {
-                // Without a socket for it, it is lost.
-                let lost = self.udp.as_mut().map_or(1, |udp| udp.send(to, &bytes));
-                self.shared.count_dropped(lost);
-            }
+            Output::Datagram { to, bytes } => match &mut self.udp {
+                Some(udp) => udp.send(to, &bytes),
+                None => self.shared.count_dropped(1),
+            },
             Output::Open(id, endpoint) => self.dial(id, endpoint),
             Output::Write(id, bytes) => {
                 if let Some(link) = self.touch(id) {
@@ -214,9 +215,11 @@ impl<M: Machine + Send + 'static> Driver<M> {
         Some(&open.link)
     }
 
-    /// Sends what the round has left to be sent.
+    /// Sends what the outputs of a round have left to be sent.
     fn flush(&mut self) {
-        self.shared.count_dropped(self.udp.as_mut().map_or(0, Datagrams::flush));
+        if let Some(udp) = &mut self.udp {
+            self.shared.count_dropped(udp.flush());
+        }
         self.turn = self.turn.wrapping_add(TURN);
         begin_elsewhere(&mut self.dirty, self.turn);
         let sent: Vec<_> = self
@@ -236,12 +239,14 @@ impl<M: Machine + Send + 'static> Driver<M> {
 
     fn receive(&mut self) {
         let Self { udp: Some(udp), shared, .. } = self else { return };
-        let arrived = udp.receive();
-        shared.batch(|machine, now| {
-            for (from, bytes) in arrived {
-                machine.handle(now, Input::Datagram { from, bytes });
-            }
-        });
+        let mut arrived = udp.receive().peekable();
+        while arrived.peek().is_some() {
+            shared.batch(|machine, now| {
+                for (from, bytes) in arrived.by_ref().take(BATCH) {
+                    machine.handle(now, Input::Datagram { from, bytes });
+                }
+            });
+        }
     }
 
     fn accept(&mut self, (stream, from): Accepted) {
