@@ -7,7 +7,6 @@ use std::{
 };
 
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{io::Interest, net::UdpSocket};
 
 /// Filled by one call: each with one datagram, or with many that one peer sent in a row.
@@ -145,9 +144,9 @@ fn apart(bytes: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
 
 /// What the system can. It is asked on a socket of its own, for on that one it refuses from then on what is too long for the
 /// way, as QUIC wants it. Of ours it shall make fragments, as of the peers'.
-fn ask_system(addr: SocketAddr) -> io::Result<UdpSocketState> {
-    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
-    UdpSocketState::new((&socket).into())
+fn ask_system(mut addr: SocketAddr) -> io::Result<UdpSocketState> {
+    addr.set_port(0);
+    UdpSocketState::new((&StdSocket::bind(addr)?).into())
 }
 
 #[cfg(test)]
