@@ -12,7 +12,7 @@
 #include "datagrams.h"
 
 #define BURST 32
-#define UNDER_WAY 128
+#define UNDER_WAY 64
 
 /* The acks in a slot. The first have news of the node with them. */
 static unsigned acks(const uint8_t *bytes, size_t len, size_t size) {
