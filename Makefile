@@ -9,7 +9,7 @@ export NETWORKDB_BIN ?= $(CARGO_TARGET_DIR)/debug/networkdb
 PREFIX ?= /usr/local
 FEATURES ?= hosted
 
-.PHONY: run test test-c test-go test-python test-languages install bench bench-c bench-go bench-python fuzz miri audit doc setup setup-test lint peers binary wasm
+.PHONY: run test test-c test-go test-python test-languages install bench bench-peers bench-c bench-go bench-python bench-load fuzz miri audit doc setup setup-test lint peers binary wasm
 
 run: setup
 	cargo run --release --locked --package networkdb-cli --bin networkdb -- demo $(ARGS)
@@ -50,24 +50,37 @@ install: setup
 	cargo rustc --profile library --locked --package networkdb-ffi --lib --crate-type cdylib,staticlib --no-default-features --features "$(FEATURES)"
 	ffi/install $(CARGO_TARGET_DIR)/library $(PREFIX) $(DESTDIR)
 
-bench: setup-test peers
+# All figures, one part after another.
+bench:
+	set -e; for part in peers c go python; do $(MAKE) bench-$$part; done
+
+# Ours beside the Go peers: the same work in turns.
+bench-peers: setup-test peers
 	cargo build --release --locked --package networkdb-cli
 	NETWORKDB_BIN=$(CARGO_TARGET_DIR)/release/networkdb cargo run --release --locked --package networkdb-benches -- $(ARGS)
 
+# Who sends the datagrams that are measured, in every language.
+LOAD = $(CACHE)/c/load
+C99 = cc -std=c99 -O2 -Wall -Wextra -Werror -pedantic
+
+bench-load: setup-test
+	mkdir -p $(CACHE)/c
+	$(C99) benches/c/load.c -o $(LOAD)
+
 # What the C library costs, alone and over sockets; TIME=seconds for each figure.
-bench-c: setup-test
+bench-c: setup-test bench-load
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
-	export PKG_CONFIG_PATH=$(CACHE)/c/hosted/lib/pkgconfig; cc -std=c99 -O2 -Wall -Wextra -Werror -pedantic benches/c/bench.c -o $(CACHE)/c/bench -pthread $$(pkg-config --cflags --libs networkdb)
-	LD_LIBRARY_PATH=$(CACHE)/c/hosted/lib $(CACHE)/c/bench $(TIME)
+	export PKG_CONFIG_PATH=$(CACHE)/c/hosted/lib/pkgconfig; $(C99) benches/c/bench.c -o $(CACHE)/c/bench -pthread $$(pkg-config --cflags --libs networkdb)
+	LD_LIBRARY_PATH=$(CACHE)/c/hosted/lib $(CACHE)/c/bench $(LOAD) $(TIME)
 
 # The same of Go.
-bench-go: setup-test
+bench-go: setup-test bench-load
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
-	bindings/go/bench $(CACHE)/c/hosted $(TIME)
+	NETWORKDB_LOAD=$(LOAD) bindings/go/bench $(CACHE)/c/hosted $(TIME)
 
 # What the Python package costs; TIME=seconds for each figure.
-bench-python: setup-test
-	CACHE=$(CACHE)/python bindings/python/test bench $(TIME)
+bench-python: setup-test bench-load
+	CACHE=$(CACHE)/python bindings/python/test bench $(LOAD) $(TIME)
 
 # TIME=seconds for each target, TARGET=names of some; TARGET and INPUT=file play an input again.
 fuzz: setup-test

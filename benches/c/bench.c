@@ -1,88 +1,41 @@
 /*
  * What the library costs a program in C. Prints one figure a line: NAME VALUE UNIT.
  *
- *   bench [SECONDS]
+ *   bench LOAD [SECONDS]
  *
  * The machine is a member (NDB_KIND_MEMBERLIST) without keys and compression. Two messages of 1,400 bytes stand for the
  * datagram. An ack for nobody, whose payload is long, is read and dropped: `taken`. A ping with a long field that nobody
  * knows is answered by an ack of some 20 bytes: `answered`. `call` is a call that does nothing, `empty` a step without
- * inputs. These are the time of the thread, so that others on the machine count little. `echo` is a loop of epoll, recvmmsg,
- * steps and sendmmsg on a socket of the program's own, `hosted` the built-in host: pings over loopback from a second thread,
- * with 64 under way.
+ * inputs. These are the time of the thread, so that others on the machine count little.
+ *
+ * Over sockets, the program LOAD sends pings over loopback. `echo` is a loop of epoll, recvmmsg, steps and sendmmsg on a
+ * socket of the program's own, in which each datagram is an input of its own; `bare` is the same loop that answers without
+ * a node, which is what this machine can do in these minutes; `hosted` is the built-in host.
  */
 #define _GNU_SOURCE
 #include <networkdb.h>
 
-#include <arpa/inet.h>
+#include "datagrams.h"
+
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define DATAGRAM 1400
-#define SLOT 2048
 #define BATCH 64
-#define UNDER_WAY 64 /* as many as a socket buffer of usual size holds */
-#define SENT 16
+#define MOST (SLOTS * SEGMENTS)
+#define LONGEST 65507 /* the bytes of one send, cut apart or not */
 
-static volatile int stop;
+static const char *load_program;
 static double seconds = 2;
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static uint64_t clock_ns(clockid_t which) {
-    struct timespec t;
-    clock_gettime(which, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t now(void) {
-    return clock_ns(CLOCK_MONOTONIC);
-}
 
 static void report(const char *name, double value, const char *unit) {
     printf("%-24s %12.1f %s\n", name, value, unit);
     fflush(stdout);
 }
 
-/* ---- The datagram ---------------------------------------------------------------------------------------------- */
-
-static size_t put(uint8_t *to, size_t at, const char *text) {
-    to[at] = (uint8_t)(0xa0 | strlen(text)); /* msgpack: a short string */
-    memcpy(to + at + 1, text, strlen(text));
-    return at + 1 + strlen(text);
-}
-
-/* The last field: as many bytes as are left. */
-static void fill(uint8_t to[DATAGRAM], size_t at, const char *field) {
-    at = put(to, at, field);
-    to[at++] = 0xda; /* a string with a length of 16 bits */
-    to[at] = (uint8_t)((DATAGRAM - at - 2) >> 8);
-    to[at + 1] = (uint8_t)(DATAGRAM - at - 2);
-    for (at += 2; at < DATAGRAM; at++) to[at] = (uint8_t)('a' + at % 26);
-}
-
-static void ping(uint8_t to[DATAGRAM]) {
-    size_t at = 0;
-    to[at++] = 0;    /* memberlist: ping */
-    to[at++] = 0x83; /* a map of 3 */
-    at = put(to, at, "SeqNo");
-    to[at++] = 7;
-    at = put(to, at, "Node");
-    at = put(to, at, "bench");
-    fill(to, at, "Filling");
-}
-
 static void ack(uint8_t to[DATAGRAM]) {
     size_t at = 0;
-    to[at++] = 2;    /* memberlist: ack */
+    to[at++] = ACK;
     to[at++] = 0x82; /* a map of 2 */
     at = put(to, at, "SeqNo");
     to[at++] = 7;
@@ -106,8 +59,8 @@ static ndb_node create(const char *field, uint16_t port) {
 
 /* ---- Alone ----------------------------------------------------------------------------------------------------- */
 
-static uint8_t arena[BATCH * SLOT];
-static ndb_input inputs[BATCH];
+static uint8_t arena[SLOTS * SLOT];
+static ndb_input inputs[MOST];
 
 static const ndb_output *step(ndb_node node, size_t count, size_t *outputs) {
     const ndb_output *out;
@@ -147,9 +100,9 @@ static void datagrams(ndb_node node, const char *name, void (*message)(uint8_t *
         inputs[i].addr.family = 4;
         inputs[i].addr.port = 9;
         memcpy(inputs[i].addr.ip, "\177\0\0\1", 4);
-        inputs[i].offset = i * SLOT;
+        inputs[i].offset = i * DATAGRAM;
         inputs[i].len = DATAGRAM;
-        message(arena + i * SLOT);
+        message(arena + i * DATAGRAM);
     }
     snprintf(line, sizeof line, "%s, one a step", name);
     report(line, stepped(node, 1, answers), "ns");
@@ -178,170 +131,197 @@ static void alone(void) {
 
 /* ---- Over sockets ---------------------------------------------------------------------------------------------- */
 
-static int bound(uint16_t *port) {
-    struct sockaddr_in addr;
-    socklen_t len = sizeof addr;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0), room = 4 << 20;
-    memset(&addr, 0, sizeof addr);
-    addr.sin_family = AF_INET;
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-    if (bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0) fail("bind");
-    getsockname(fd, (struct sockaddr *)&addr, &len);
-    *port = ntohs(addr.sin_port);
-    return fd;
-}
-
-/* Where recvmmsg and sendmmsg find their buffers. */
-struct slots {
-    struct mmsghdr headers[BATCH];
-    struct iovec parts[BATCH];
-    struct sockaddr_in addrs[BATCH];
+/* Where sendmmsg finds what it sends. */
+struct outlet {
+    struct mmsghdr headers[MOST];
+    struct iovec parts[MOST];
+    struct sockaddr_in addrs[MOST];
+    union control controls[MOST];
 };
-
-static void arrange(struct slots *slots, uint8_t *bytes, size_t len, int named) {
-    size_t i;
-    memset(slots, 0, sizeof *slots);
-    for (i = 0; i < BATCH; i++) {
-        slots->parts[i].iov_base = bytes + i * SLOT;
-        slots->parts[i].iov_len = len;
-        slots->headers[i].msg_hdr.msg_iov = &slots->parts[i];
-        slots->headers[i].msg_hdr.msg_iovlen = 1;
-        if (!named) continue;
-        slots->headers[i].msg_hdr.msg_name = &slots->addrs[i];
-        slots->headers[i].msg_hdr.msg_namelen = sizeof slots->addrs[i];
-    }
-}
 
 struct served {
     int fd;
-    ndb_node node;
+    ndb_node node; /* 0: it is answered without one */
+    volatile int stop;
+    uint64_t datagrams; /* of 1,400 bytes, one input each */
     uint64_t cpu_ns;
 };
 
-/* Sends what a step wants sent. */
-static void answer(int fd, struct slots *out, const ndb_output *outputs, size_t count) {
-    unsigned used = 0;
+/* One input for each datagram. */
+static size_t arrived(struct served *served, struct intake *in, int slots) {
+    size_t count = 0, at;
+    int i;
+    for (i = 0; i < slots; i++) {
+        size_t len = in->headers[i].msg_len, size = size_in(in, i);
+        for (at = 0; at < len && count < MOST; at += size) {
+            ndb_input *input = &inputs[count++];
+            input->kind = NDB_INPUT_DATAGRAM;
+            input->offset = (uint64_t)i * SLOT + at;
+            input->len = len - at < size ? len - at : size;
+            input->addr.family = 4;
+            input->addr.port = ntohs(in->addrs[i].sin_port);
+            memcpy(input->addr.ip, &in->addrs[i].sin_addr, 4);
+            served->datagrams += input->len == DATAGRAM;
+        }
+    }
+    return count;
+}
+
+/* An ack for each input, from nobody. */
+static const ndb_output *without_node(size_t count) {
+    static ndb_output outputs[MOST];
+    static const uint8_t bytes[20] = {ACK};
     size_t i;
     for (i = 0; i < count; i++) {
-        if (outputs[i].kind != NDB_OUTPUT_DATAGRAM) continue;
-        out->parts[used].iov_base = (void *)(uintptr_t)outputs[i].data;
-        out->parts[used].iov_len = outputs[i].len;
-        out->addrs[used].sin_family = AF_INET;
-        out->addrs[used].sin_port = htons(outputs[i].addr.port);
-        memcpy(&out->addrs[used].sin_addr, outputs[i].addr.ip, 4);
-        if (++used < BATCH && i + 1 < count) continue;
-        sendmmsg(fd, out->headers, used, 0);
-        used = 0;
+        outputs[i].kind = NDB_OUTPUT_DATAGRAM;
+        outputs[i].addr = inputs[i].addr;
+        outputs[i].data = bytes;
+        outputs[i].len = sizeof bytes;
     }
-    if (used > 0) sendmmsg(fd, out->headers, used, 0);
+    return outputs;
+}
+
+/* Whether it may leave with those before it: of one size, to one peer. */
+static int joins(const struct outlet *out, unsigned run, const ndb_output *output) {
+    const struct msghdr *message = &out->headers[run].msg_hdr;
+    return output->len == message->msg_iov->iov_len && output->addr.port == ntohs(out->addrs[run].sin_port) &&
+           memcmp(output->addr.ip, &out->addrs[run].sin_addr, 4) == 0 && message->msg_iovlen < SEGMENTS &&
+           (message->msg_iovlen + 1) * output->len <= LONGEST;
+}
+
+static void begin(struct outlet *out, unsigned run, struct iovec *part, const ndb_output *output) {
+    struct msghdr *message = &out->headers[run].msg_hdr;
+    uint16_t size = (uint16_t)output->len;
+    struct cmsghdr *header;
+    out->addrs[run].sin_family = AF_INET;
+    out->addrs[run].sin_port = htons(output->addr.port);
+    memcpy(&out->addrs[run].sin_addr, output->addr.ip, 4);
+    message->msg_name = &out->addrs[run];
+    message->msg_namelen = sizeof out->addrs[run];
+    message->msg_iov = part;
+    message->msg_iovlen = 0;
+    message->msg_control = out->controls[run].bytes;
+    message->msg_controllen = CMSG_SPACE(sizeof size);
+    header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_UDP;
+    header->cmsg_type = UDP_SEGMENT;
+    header->cmsg_len = CMSG_LEN(sizeof size);
+    memcpy(CMSG_DATA(header), &size, sizeof size);
+}
+
+static void send_all(int fd, struct outlet *out, unsigned runs) {
+    unsigned sent = 0;
+    while (sent < runs) {
+        int count = sendmmsg(fd, out->headers + sent, runs - sent, 0);
+        sent += count > 0 ? (unsigned)count : 1; /* what the system refuses is lost */
+    }
+}
+
+static void answer(int fd, struct outlet *out, const ndb_output *outputs, size_t count) {
+    unsigned runs = 0;
+    size_t parts = 0, i;
+    for (i = 0; i < count; i++) {
+        if (outputs[i].kind != NDB_OUTPUT_DATAGRAM) continue;
+        if (parts == MOST) {
+            send_all(fd, out, runs);
+            runs = 0;
+            parts = 0;
+        }
+        if (runs == 0 || !joins(out, runs - 1, &outputs[i])) begin(out, runs++, &out->parts[parts], &outputs[i]);
+        out->parts[parts].iov_base = (void *)(uintptr_t)outputs[i].data;
+        out->parts[parts++].iov_len = outputs[i].len;
+        out->headers[runs - 1].msg_hdr.msg_iovlen++;
+    }
+    send_all(fd, out, runs);
 }
 
 /* The program's own loop. */
 static void *serve(void *argument) {
     struct served *served = (struct served *)argument;
-    static struct slots in, out;
+    static struct intake in;
+    static struct outlet out;
     struct epoll_event ready;
     int poller = epoll_create1(0);
     memset(&ready, 0, sizeof ready);
     ready.events = EPOLLIN;
     epoll_ctl(poller, EPOLL_CTL_ADD, served->fd, &ready);
-    arrange(&in, arena, SLOT, 1);
-    arrange(&out, arena, SLOT, 1);
-    while (!stop) {
-        int got = recvmmsg(served->fd, in.headers, BATCH, MSG_DONTWAIT, NULL), i;
-        size_t count;
-        const ndb_output *outputs;
-        if (got <= 0) {
-            epoll_wait(poller, &ready, 1, 10);
-            got = 0;
-        }
-        for (i = 0; i < got; i++) {
-            inputs[i].kind = NDB_INPUT_DATAGRAM;
-            inputs[i].offset = (uint64_t)i * SLOT;
-            inputs[i].len = in.headers[i].msg_len;
-            inputs[i].addr.family = 4;
-            inputs[i].addr.port = ntohs(in.addrs[i].sin_port);
-            memcpy(inputs[i].addr.ip, &in.addrs[i].sin_addr, 4);
-        }
-        outputs = step(served->node, (size_t)got, &count);
-        answer(served->fd, &out, outputs, count);
+    while (!served->stop) {
+        int slots = take(served->fd, &in, arena, MSG_DONTWAIT);
+        size_t count = arrived(served, &in, slots), answers = count;
+        const ndb_output *outputs = served->node ? step(served->node, count, &answers) : without_node(count);
+        answer(served->fd, &out, outputs, answers);
+        if (slots <= 0) epoll_wait(poller, &ready, 1, 10);
     }
     close(poller);
-    served->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    served->cpu_ns = own_time();
     return NULL;
 }
 
-/* Keeps so many pings under way, and counts the acks. */
-static uint64_t load(uint16_t port) {
-    static uint8_t pings[BATCH * SLOT], acks[BATCH * SLOT];
-    static struct slots out, in;
-    struct sockaddr_in to;
-    uint16_t own;
-    int fd = bound(&own), i;
-    uint64_t start = now(), answered = 0, last = start;
-    int64_t under_way = 0;
-    struct timeval patience = {0, 20000};
-    memset(&to, 0, sizeof to);
-    to.sin_family = AF_INET;
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    to.sin_port = htons(port);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) fail("connect");
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    for (i = 0; i < BATCH; i++) ping(pings + i * SLOT);
-    arrange(&out, pings, DATAGRAM, 0);
-    arrange(&in, acks, SLOT, 0);
-    for (; (double)(last - start) < seconds * 1e9; last = now()) {
-        int got;
-        while (under_way + SENT <= UNDER_WAY && (got = sendmmsg(fd, out.headers, SENT, 0)) > 0) under_way += got;
-        got = recvmmsg(fd, in.headers, BATCH, MSG_WAITFORONE, NULL);
-        if (got <= 0) under_way = 0; /* some were lost */
-        if (got > 0) under_way -= got;
-        if (got > 0) answered += (uint64_t)got;
-    }
-    close(fd);
-    return (uint64_t)((double)answered * 1e9 / (double)(last - start));
+/* Runs the load; returns how many of its pings were answered in a second. */
+static double load(uint16_t port, uint64_t *answered) {
+    char command[4096];
+    unsigned long long count;
+    double spent;
+    FILE *output;
+    snprintf(command, sizeof command, "exec '%s' %d %f", load_program, port, seconds);
+    output = popen(command, "r");
+    if (!output || fscanf(output, "%llu %lf", &count, &spent) != 2 || pclose(output) != 0) fail("load");
+    *answered = count;
+    return (double)count / spent;
 }
 
-static void echo(void) {
+static void echo(const char *name, const char *cpu, int with_node) {
     struct served served;
+    uint64_t answered;
     uint16_t port;
     pthread_t thread;
-    uint64_t rate;
-    served.fd = bound(&port);
-    served.node = create("advertise", port);
+    memset(&served, 0, sizeof served);
     memset(inputs, 0, sizeof inputs);
+    served.fd = bound(&port);
+    served.node = with_node ? create("advertise", port) : 0;
     if (pthread_create(&thread, NULL, serve, &served) != 0) fail("thread");
-    rate = load(port);
-    stop = 1;
+    report(name, load(port, &answered), "datagrams/s");
+    served.stop = 1;
     pthread_join(thread, NULL);
-    report("echo", (double)rate, "datagrams/s");
-    report("echo, CPU of the loop", (double)served.cpu_ns / ((double)rate * seconds), "ns/datagram");
-    ndb_free(served.node);
+    if (served.datagrams < answered) fail("more answers than datagrams");
+    report(cpu, (double)served.cpu_ns / (double)answered, "ns/datagram");
+    if (with_node) ndb_free(served.node);
     close(served.fd);
 }
 
+static uint16_t port_of(ndb_node node) {
+    static const char request[] = "{\"op\":\"info\"}", before[] = "\"bound\":\"127.0.0.1:";
+    char text[1024];
+    const char *found;
+    ndb_buffer answer = {0};
+    if (ndb_command(node, now(), (const uint8_t *)request, sizeof request - 1, &answer) != NDB_OK) fail("info");
+    snprintf(text, sizeof text, "%.*s", (int)answer.len, (const char *)answer.data);
+    ndb_buffer_free(&answer);
+    found = strstr(text, before);
+    if (!found) fail("no port");
+    return (uint16_t)atoi(found + sizeof before - 1);
+}
+
 static void hosted(void) {
-    uint16_t port;
+    uint64_t answered, start;
     ndb_node node;
-    uint64_t others; /* the time of all other threads */
-    double rate;
     if (!(ndb_features() & NDB_FEATURE_HOSTED)) return;
-    close(bound(&port));
-    node = create("bind", port);
+    node = create("bind", 0);
     if (ndb_run(node) != NDB_OK) fail("run");
-    others = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - own_time();
-    rate = (double)load(port);
-    others = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - own_time() - others;
-    report("hosted", rate, "datagrams/s");
-    report("hosted, CPU of the host", (double)others / (rate * seconds), "ns/datagram");
+    start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    report("hosted", load(port_of(node), &answered), "datagrams/s");
+    report("hosted, CPU of the host", (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start) / (double)answered,
+           "ns/datagram");
     ndb_free(node);
 }
 
 int main(int count, char **arguments) {
-    if (count > 1) seconds = atof(arguments[1]);
+    if (count < 2) return 2;
+    load_program = arguments[1];
+    if (count > 2) seconds = atof(arguments[2]);
     alone();
-    echo();
+    echo("bare", "bare, CPU of the loop", 0);
+    echo("echo", "echo, CPU of the loop", 1);
     hosted();
     return 0;
 }

@@ -1,20 +1,18 @@
 """What the package costs a program in Python. Prints one figure a line: NAME VALUE UNIT.
 
-    python bench.py [SECONDS]
+    python bench.py LOAD [SECONDS]
 
 The machine is a member (`Memberlist`) without keys and compression. Two messages of 1,400 bytes stand for the datagram, as in the
 figures for C. An ack for nobody, whose payload is long, is read and dropped: `taken`. A ping with a long field that nobody knows is
 answered by an ack of some 20 bytes: `answered`. `call` is a call that does nothing, `empty` a step without inputs; `… reported` counts
 also what `Stepper.datagram` costs. These are the time of the thread. `echo` is `AsyncioTransport` in an event loop: pings over
-loopback from a second process, with 64 under way; `hosted` the same with the built-in host. `own time` is that of the process.
+loopback from the program LOAD (`benches/c/load.c`); `hosted` the same with the built-in host. `own time` is that of the process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import multiprocessing.connection
-import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -87,53 +85,27 @@ def alone(seconds: float) -> None:
         report(f"{name}, {BATCH}, reported", per_call(reported, seconds, BATCH), "ns a datagram")
 
 
-def pinger(port: int, seconds: float, results: multiprocessing.connection.Connection) -> None:
-    """Keeps so many pings under way. Those that are lost are given up after a while."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.connect(("127.0.0.1", port))
-        sock.settimeout(0.05)
-        send, receive = sock.send, sock.recv
-        answers, start = 0, time.monotonic()
-        while (spent := time.monotonic() - start) < seconds:
-            for _ in range(BATCH):
-                send(PING)
-            try:
-                for _ in range(32 * BATCH):
-                    receive(2_048)
-                    send(PING)
-                    answers += 1
-                for _ in range(BATCH):
-                    receive(2_048)
-                    answers += 1
-            except TimeoutError:
-                pass
-        results.send((answers, spent))
-
-
-async def echoed(name: str, node: Memberlist, port: int, seconds: float) -> None:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
+async def echoed(name: str, node: Memberlist, load: str, port: int, seconds: float) -> None:
     async with node:
-        process = context.Process(target=pinger, args=(port, seconds, theirs))
-        process.start()
         start = time.process_time_ns()
-        answers, spent = await asyncio.to_thread(ours.recv)
+        process = await asyncio.create_subprocess_exec(load, str(port), str(seconds), stdout=subprocess.PIPE)
+        printed, _ = await process.communicate()
         own = time.process_time_ns() - start
-        process.join()
-    report(name, answers / spent, "datagrams/s")
-    report(f"{name}, own time", own / answers, "ns a datagram")
+    answered, spent = map(float, printed.split())
+    report(name, answered / spent, "datagrams/s")
+    report(f"{name}, own time", own / answered, "ns a datagram")
 
 
-def main(seconds: float) -> None:
+def main(load: str, seconds: float) -> None:
     alone(seconds)
     transport = AsyncioTransport("127.0.0.1:0")
     assert transport.address is not None
     carried = Memberlist("bench", advertise=transport.advertise, gossip=PLAIN).over(transport)
-    asyncio.run(echoed("echo", carried, transport.address[1], 2 * seconds))
+    asyncio.run(echoed("echo", carried, load, transport.address[1], 2 * seconds))
     hosted = Memberlist("bench", bind="127.0.0.1:0", gossip=PLAIN)
     port = int(str(hosted.bound).rpartition(":")[2])
-    asyncio.run(echoed("hosted", hosted, port, 2 * seconds))
+    asyncio.run(echoed("hosted", hosted, load, port, 2 * seconds))
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 2.0)
+    main(sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 2.0)

@@ -1,10 +1,9 @@
 //! The driver: carries a machine's outputs to sockets and what arrives back into the machine.
 
-use std::{collections::HashMap, future::pending, io, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, future::pending, io, sync::Arc};
 
 use networkdb_core::machine::{Endpoint, How, Input, Instant, Machine, Output, StreamId, StreamInput};
 use tokio::{
-    net::UdpSocket,
     sync::Notify,
     task::{AbortHandle, JoinHandle, JoinSet},
     time::sleep_until,
@@ -13,6 +12,7 @@ use tokio::{
 use crate::{
     accept::{Accepted, Incoming},
     connection::{Connection, Link},
+    datagrams::Datagrams,
     ports::Ports,
     shared::{Clock, Shared},
     tls::Tls,
@@ -22,8 +22,6 @@ use crate::{
 const BATCH: usize = 64;
 /// How far the first stream of a round is from that of the last round: a prime, so that each stream's turn comes.
 const TURN: usize = 2_654_435_761;
-/// The longest datagram there is.
-const DATAGRAM: usize = 65_536;
 
 /// A machine at work on its sockets. Dropping it stops the work at once.
 #[derive(Debug)]
@@ -87,7 +85,7 @@ struct Open {
 
 struct Driver<M: Machine> {
     shared: Arc<Shared<M>>,
-    udp: Option<UdpSocket>,
+    udp: Option<Datagrams>,
     incoming: Incoming,
     tls: Option<Tls>,
     open: HashMap<StreamId, Open>,
@@ -99,15 +97,13 @@ struct Driver<M: Machine> {
     dirty: Vec<StreamId>,
     /// Changes with each round.
     turn: usize,
-    buffer: Vec<u8>,
 }
 
 impl<M: Machine + Send + 'static> Driver<M> {
     fn new(ports: Ports, shared: Arc<Shared<M>>) -> io::Result<Self> {
-        let buffer = if ports.udp.is_some() { vec![0; DATAGRAM] } else { Vec::new() };
         Ok(Self {
             shared,
-            udp: ports.udp.map(UdpSocket::from_std).transpose()?,
+            udp: ports.udp.map(Datagrams::new).transpose()?,
             incoming: ports.accepts.begin()?,
             tls: ports.tls,
             open: HashMap::new(),
@@ -116,7 +112,6 @@ impl<M: Machine + Send + 'static> Driver<M> {
             outputs: Vec::new(),
             dirty: Vec::new(),
             turn: 0,
-            buffer,
         })
     }
 
@@ -168,7 +163,10 @@ impl<M: Machine + Send + 'static> Driver<M> {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Datagram { to, bytes } => self.send(to, &bytes),
+            Output::Datagram { to, bytes } => match &mut self.udp {
+                Some(udp) => udp.send(to, &bytes),
+                None => self.shared.count_dropped(1),
+            },
             Output::Open(id, endpoint) => self.dial(id, endpoint),
             Output::Write(id, bytes) => {
                 if let Some(link) = self.touch(id) {
@@ -190,15 +188,6 @@ impl<M: Machine + Send + 'static> Driver<M> {
                     open.task.abort();
                 }
             }
-        }
-    }
-
-    /// A full buffer, or a destination the system refuses, costs the datagram: it might have been lost anyway. So does having
-    /// no socket for it.
-    fn send(&self, to: SocketAddr, bytes: &[u8]) {
-        let sent = self.udp.as_ref().is_some_and(|udp| udp.try_send_to(bytes, to).is_ok());
-        if !sent {
-            self.shared.count_dropped();
         }
     }
 
@@ -226,7 +215,11 @@ impl<M: Machine + Send + 'static> Driver<M> {
         Some(&open.link)
     }
 
+    /// Sends what the outputs of a round have left to be sent.
     fn flush(&mut self) {
+        if let Some(udp) = &mut self.udp {
+            self.shared.count_dropped(udp.flush());
+        }
         self.turn = self.turn.wrapping_add(TURN);
         begin_elsewhere(&mut self.dirty, self.turn);
         let sent: Vec<_> = self
@@ -245,20 +238,15 @@ impl<M: Machine + Send + 'static> Driver<M> {
     }
 
     fn receive(&mut self) {
-        let Self { udp: Some(udp), buffer, shared, .. } = self else { return };
-        shared.batch(|machine, now| {
-            for _ in 0..BATCH {
-                match udp.try_recv_from(buffer) {
-                    Ok((count, from)) => {
-                        let bytes = buffer.get(..count).unwrap_or_default();
-                        machine.handle(now, Input::Datagram { from, bytes });
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // An earlier datagram was refused somewhere: nothing of ours.
-                    Err(_) => {}
+        let Self { udp: Some(udp), shared, .. } = self else { return };
+        let mut arrived = udp.receive().peekable();
+        while arrived.peek().is_some() {
+            shared.batch(|machine, now| {
+                for (from, bytes) in arrived.by_ref().take(BATCH) {
+                    machine.handle(now, Input::Datagram { from, bytes });
                 }
-            }
-        });
+            });
+        }
     }
 
     fn accept(&mut self, (stream, from): Accepted) {
@@ -283,7 +271,7 @@ impl<M: Machine> Drop for Driver<M> {
     }
 }
 
-async fn readable(udp: Option<&UdpSocket>) {
+async fn readable(udp: Option<&Datagrams>) {
     match udp {
         // An error shows when it is read.
         Some(udp) => drop(udp.readable().await),

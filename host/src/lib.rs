@@ -7,6 +7,7 @@
 mod accept;
 mod bind;
 mod connection;
+mod datagrams;
 mod dial;
 mod driver;
 mod node;

@@ -119,8 +119,8 @@ impl<M: Machine> Shared<M> {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn count_dropped(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_dropped(&self, count: usize) {
+        self.dropped.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     /// Gives the machine one input.
