@@ -332,6 +332,13 @@ fn what_has_not_changed_is_not_compressed_again() {
     };
     let made = places(&second).difference(&places(&first)).count();
     assert!((1..=1 + 2 * 5).contains(&made), "{made}: one, and what messages share");
+
+    cache.update(&set("k02500x", "w", UpdateType::NEW)).unwrap();
+    cache.publish(at(3));
+    let third = pieces(&layout(&cache));
+    let made = places(&third).difference(&places(&second)).count();
+    let of_a_message = third.len() / 5;
+    assert!(made <= of_a_message + 2 * 5, "{made}: at most those of the message that has one key more");
 }
 
 #[test]
