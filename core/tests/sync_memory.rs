@@ -34,7 +34,10 @@ fn client(server: &mut Server, number: u64, snappy: bool) -> usize {
     server.handle(NOW, Input::Stream(id, StreamInput::Accepted { from: ([10, 0, 0, 1], 1).into() }));
     server.handle(NOW, Input::Stream(id, StreamInput::Received(&hello)));
     let mut handed = 0;
+    let mut turns = 0;
     while server.next_deadline().is_some_and(|deadline| deadline <= NOW) {
+        turns += 1;
+        assert!(turns < 1_000, "its deadline stays in the past");
         server.handle(NOW, Input::Tick);
     }
     while let Some(output) = server.poll_output() {

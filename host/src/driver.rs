@@ -304,7 +304,7 @@ mod tests {
         for count in 1..50 {
             let mut last = HashMap::new();
             for round in 0..count {
-                let mut streams: Vec<_> = (0..count).rev().flat_map(|id| [StreamId(id); 2]).collect();
+                let mut streams: Vec<_> = (0..count).rev().chain(0..count).map(StreamId).collect();
                 begin_elsewhere(&mut streams, TURN.wrapping_mul(round as usize));
                 assert_eq!(streams.len() as u64, count);
                 *last.entry(streams.pop()).or_insert(0) += 1;

@@ -80,7 +80,7 @@ fn kv(key: &str, value: &str) -> (String, Option<String>) {
 async fn clients_of_all_shards_are_sent_the_snapshot_and_then_what_changes() {
     let (server, felix) = server(2);
     put(&felix, "/calico/v1/Ready", "true").await;
-    felix.status(SyncStatus::IN_SYNC).await.expect("taken");
+    within(felix.status(SyncStatus::IN_SYNC)).await.expect("taken");
     let mut clients = Vec::new();
     for _ in 0..4 {
         clients.push(client_of(server.local_addr().into(), None).await);
@@ -90,7 +90,7 @@ async fn clients_of_all_shards_are_sent_the_snapshot_and_then_what_changes() {
     }
     put(&felix, "/calico/v1/config/A", "1").await;
     put(&felix, "/calico/v1/Ready", "").await;
-    felix.status(SyncStatus::RESYNC_IN_PROGRESS).await.expect("taken");
+    within(felix.status(SyncStatus::RESYNC_IN_PROGRESS)).await.expect("taken");
     for client in &clients {
         let told = until(client, SyncStatus::RESYNC_IN_PROGRESS).await;
         assert_eq!(told, [kv("/calico/v1/config/A", "1"), kv("/calico/v1/Ready", "")]);
@@ -101,7 +101,7 @@ async fn clients_of_all_shards_are_sent_the_snapshot_and_then_what_changes() {
     assert_eq!((stats.server.connections_active, stats.caches["felix"].cache_size), (4, 1));
     assert_eq!(clients[0].stats().kvs, 3);
     assert!(clients[0].rates().updates > 0.0);
-    server.stop().await;
+    within(server.stop()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,7 +117,7 @@ async fn a_large_snapshot_arrives_whole_over_tls() {
     for number in 0..5_000 {
         put(&felix, &key(number), &"value ".repeat(20)).await;
     }
-    felix.status(SyncStatus::IN_SYNC).await.expect("taken");
+    within(felix.status(SyncStatus::IN_SYNC)).await.expect("taken");
     let client = client_of(server.local_addr().into(), tls("felix", "typha")).await;
     let told = until(&client, SyncStatus::IN_SYNC).await;
     assert!(told.iter().map(|(key, _)| key.clone()).eq((0..5_000).map(key)));
@@ -135,8 +135,9 @@ async fn joins_and_ends_are_told_and_a_client_that_wants_something_else_is_refus
     let mut other = follow::Config::new("host", vec![server.local_addr().into()]);
     other.syncer_type = "bgp".to_owned();
     other.retry.tries = Some(1);
-    let other =
-        SyncClient::start(SyncClientConfig { client: other, tls: None }).await.expect("good settings");
+    let other = within(SyncClient::start(SyncClientConfig { client: other, tls: None }))
+        .await
+        .expect("good settings");
     let told: Vec<_> = within(other.events().collect()).await;
     assert_eq!(told.last(), Some(&SyncEvent::Finished { reason: SyncEnd::Closed }));
     let event = within(events.next()).await.expect("the server runs").event;
@@ -154,7 +155,7 @@ async fn joins_and_ends_are_told_and_a_client_that_wants_something_else_is_refus
 #[tokio::test]
 async fn a_drained_server_accepts_nobody_and_lets_its_clients_go() {
     let (mut server, felix) = server(3);
-    felix.status(SyncStatus::IN_SYNC).await.expect("taken");
+    within(felix.status(SyncStatus::IN_SYNC)).await.expect("taken");
     let mut clients = Vec::new();
     for _ in 0..5 {
         clients.push(client_of(server.local_addr().into(), None).await);
@@ -177,11 +178,12 @@ async fn a_drained_server_accepts_nobody_and_lets_its_clients_go() {
 #[tokio::test]
 async fn a_name_is_looked_up_and_leads_to_the_server() {
     let (server, felix) = server(1);
-    felix.status(SyncStatus::IN_SYNC).await.expect("taken");
+    within(felix.status(SyncStatus::IN_SYNC)).await.expect("taken");
     let name = Endpoint::Name { host: "localhost".into(), port: server.local_addr().port() };
     let mut client = follow::Config::new("host", vec![name]);
     client.retry.pause = Duration::from_millis(10);
-    let client = SyncClient::start(SyncClientConfig { client, tls: None }).await.expect("good settings");
+    let client =
+        within(SyncClient::start(SyncClientConfig { client, tls: None })).await.expect("good settings");
     loop {
         match within(client.event()).await.expect("it goes on trying") {
             SyncEvent::Connected(hello) => break assert_eq!(hello.at, server.local_addr()),
@@ -197,13 +199,13 @@ async fn what_cannot_be_published_is_refused() {
     let (server, felix) = server(1);
     let value = vec![0; 9 << 20];
     let long = SerializedUpdate { key: b"/k", value: Some(&value), ..SerializedUpdate::default() };
-    assert_eq!(felix.update(&long).await, Err(PublishError::TooLong));
+    assert_eq!(within(felix.update(&long)).await, Err(PublishError::TooLong));
     for number in 0..1_000 {
         put(&felix, &format!("/k{number}"), "v").await;
     }
     assert!(server.cache("bgp").is_none());
-    server.stop().await;
-    assert_eq!(felix.status(SyncStatus::IN_SYNC).await, Err(PublishError::Stopped));
+    within(server.stop()).await;
+    assert_eq!(within(felix.status(SyncStatus::IN_SYNC)).await, Err(PublishError::Stopped));
     let nothing = SyncServerConfig { syncer_types: Vec::new(), ..config(1, None) };
     assert_eq!(SyncServer::start(nothing).expect_err("nothing to serve"), SyncError::NoSyncerType);
 }
@@ -213,7 +215,7 @@ async fn limits_hold_for_all_shards_together() {
     let server = serve::Config { max_accepted: 2, ..serve::Config::default() };
     let server = SyncServer::start(SyncServerConfig { server, ..config(2, None) }).expect("a free port");
     let felix = server.cache("felix").expect("its publisher");
-    felix.status(SyncStatus::IN_SYNC).await.expect("taken");
+    within(felix.status(SyncStatus::IN_SYNC)).await.expect("taken");
     let mut clients = Vec::new();
     for _ in 0..2 {
         let client = client_of(server.local_addr().into(), None).await;

@@ -132,16 +132,18 @@ fn pings_come_every_ten_seconds_and_up_to_a_tenth_later() {
     let id = world.join(Kind::Today);
     let mut gaps = Vec::new();
     let mut last = world.now;
-    while gaps.len() < 50 {
+    for _ in 0..55_100 {
         world.pass(10 * MILLI);
         if world.news(id).contains(&"ping".into()) {
             gaps.push(world.now.since(last).as_millis());
             last = world.now;
         }
     }
+    gaps.truncate(50);
+    assert_eq!(gaps.len(), 50, "in 551 seconds");
     let (least, most) = (gaps.iter().min().unwrap(), gaps.iter().max().unwrap());
     assert!(*least >= 9_990 && *least < 10_300 && *most > 10_700 && *most <= 11_020, "{gaps:?}");
-    assert_eq!(world.server.stats().syncers["felix"].ping_latency.count, 50);
+    assert!(world.server.stats().syncers["felix"].ping_latency.count >= 50);
 }
 
 #[test]

@@ -21,6 +21,9 @@ use networkdb_core::{
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MILLI: Duration = Duration::from_millis(1);
 
+/// Turns and pieces after which something that should come to an end has not.
+const TURNS: usize = 100_000;
+
 /// Keys and values.
 pub type Model = BTreeMap<String, String>;
 
@@ -305,13 +308,14 @@ impl World {
 
     /// Takes what the server puts out, and lets it have its turns.
     pub fn settle(&mut self) {
-        loop {
+        for _ in 0..TURNS {
             self.drain();
             if self.server.next_deadline().is_none_or(|deadline| deadline > self.now) {
                 return;
             }
             self.server.handle(self.now, Input::Tick);
         }
+        panic!("at {:?} the server's deadline stays in the past", self.now);
     }
 
     fn drain(&mut self) {
@@ -346,13 +350,15 @@ impl World {
     }
 
     pub fn deliver_to(&mut self, id: StreamId) {
-        while self.deliver_one(id) {}
+        let over = (0..TURNS).any(|_| !self.deliver_one(id));
+        assert!(over, "the server sends without end");
     }
 
     /// Lets all clients read until there is nothing more.
     pub fn deliver(&mut self) {
         let ids: Vec<StreamId> = self.clients.keys().copied().collect();
-        while ids.iter().filter(|id| self.deliver_one(**id)).count() > 0 {}
+        let over = (0..TURNS).any(|_| ids.iter().filter(|id| self.deliver_one(**id)).count() == 0);
+        assert!(over, "the server sends without end");
     }
 
     /// Lets time pass, with everything delivered at once.
@@ -362,8 +368,11 @@ impl World {
 
     /// Lets time pass; what is put out meanwhile is handled by `each`.
     pub fn pass_with(&mut self, time: Duration, each: fn(&mut Self)) {
-        let end = self.now + time;
+        let (start, end) = (self.now, self.now + time);
+        let mut turns = 0;
         while let Some(next) = self.server.next_deadline().filter(|next| *next <= end) {
+            turns += 1;
+            assert!(turns < TURNS, "the server never rests after {start:?}");
             self.now = self.now.max(next);
             self.server.handle(self.now, Input::Tick);
             self.settle();

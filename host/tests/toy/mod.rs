@@ -211,7 +211,7 @@ impl Node {
     }
 
     pub(crate) async fn stop(self) {
-        self.host.stop().await;
+        within(self.host.stop()).await;
     }
 }
 

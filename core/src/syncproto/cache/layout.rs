@@ -7,8 +7,12 @@ use bytes::Bytes;
 use super::{
     Snapshot,
     leaf::{Leaf, framed},
+    run,
 };
-use crate::{syncproto::encode, wire::snappy};
+use crate::{
+    syncproto::encode,
+    wire::snappy::{self, MAX_PLAIN},
+};
 
 /// How a stream's bytes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +38,8 @@ impl Form {
 /// The messages of one snapshot in one form, made piece by piece as sessions come to them, and shared by all sessions
 /// that are sent it.
 ///
-/// Messages have exactly `kvs_per_message` updates, as upstream's, wherever leaves end. A leaf that is sent whole has
-/// its chunks made once in its life; one that two messages share, once for each part and layout.
+/// Messages have exactly `kvs_per_message` updates, as upstream's, wherever leaves end. In snappy, leaves that are sent whole
+/// go together as far as one chunk holds them; what two messages share is compressed for each part and layout.
 #[derive(Debug)]
 pub(crate) struct Layout {
     snapshot: Snapshot,
@@ -56,9 +60,16 @@ pub(crate) struct Place {
 #[derive(Debug)]
 struct Message {
     head: Bytes,
-    parts: Box<[Part]>,
+    pieces: Box<[Piece]>,
     /// Where the next one begins.
     next: Border,
+}
+
+/// What is sent at once: bodies of one leaf, or in snappy several whole leaves.
+#[derive(Debug)]
+struct Piece {
+    parts: Vec<Part>,
+    chunks: OnceLock<Bytes>,
 }
 
 /// Bodies of one leaf.
@@ -67,8 +78,6 @@ struct Part {
     leaf: Arc<Leaf>,
     from: usize,
     to: usize,
-    /// The chunks, if the leaf is not sent whole.
-    cut: OnceLock<Bytes>,
 }
 
 /// The place of a body in the tree.
@@ -98,7 +107,7 @@ impl Layout {
         let message = self.message(place.message)?;
         let piece = match place.piece.checked_sub(1) {
             None => Some(message.head.clone()),
-            Some(part) => message.parts.get(part).map(|part| part.bytes(self.form)),
+            Some(piece) => message.pieces.get(piece).map(|piece| piece.bytes(self.form)),
         };
         place.piece += 1;
         Some(piece.unwrap_or_else(|| {
@@ -122,7 +131,7 @@ impl Layout {
     }
 
     fn make(&self, mut at: Border) -> Message {
-        let (mut parts, mut kvs, mut bytes) = (Vec::new(), 0, 0);
+        let (mut pieces, mut kvs, mut bytes) = (Vec::<Piece>::new(), 0, 0);
         while kvs < self.kvs_per_message {
             let Some(leaf) = self.snapshot.leaf(at.node, at.leaf) else {
                 if at.leaf == 0 {
@@ -132,18 +141,22 @@ impl Layout {
                 continue;
             };
             let to = leaf.len().min(at.body + self.kvs_per_message - kvs);
+            let part = Part { leaf: Arc::clone(leaf), from: at.body, to };
             kvs += to - at.body;
-            bytes += leaf.slice(at.body, to).len();
-            parts.push(Part { leaf: Arc::clone(leaf), from: at.body, to, cut: OnceLock::new() });
+            bytes += part.slice().len();
             at = if to < leaf.len() {
                 Border { body: to, ..at }
             } else {
                 Border { leaf: at.leaf + 1, body: 0, ..at }
             };
+            match pieces.last_mut().filter(|piece| self.form == Form::Snappy && piece.takes(&part)) {
+                Some(piece) => piece.parts.push(part),
+                None => pieces.push(Piece { parts: vec![part], chunks: OnceLock::new() }),
+            }
         }
         let mut head = Vec::new();
         encode::kvs_start(&mut head, kvs, bytes);
-        Message { head: self.form.short(&head), parts: parts.into(), next: at }
+        Message { head: self.form.short(&head), pieces: pieces.into(), next: at }
     }
 }
 
@@ -154,13 +167,35 @@ impl Place {
     }
 }
 
-impl Part {
+impl Piece {
+    /// Whether this one's chunk holds another part. Parts of leaves go alone, lest they be compressed with whole ones for
+    /// this layout only.
+    fn takes(&self, part: &Part) -> bool {
+        let parts = || self.parts.iter().chain([part]);
+        parts().all(Part::is_whole) && parts().map(|part| part.leaf.bytes()).sum::<usize>() <= MAX_PLAIN
+    }
+
     fn bytes(&self, form: Form) -> Bytes {
-        let whole = self.from == 0 && self.to == self.leaf.len();
+        let Some((first, rest)) = self.parts.split_first() else { return Bytes::new() };
+        let compress = || {
+            if !first.is_whole() {
+                return framed(&first.slice());
+            }
+            run::chunks(&first.leaf, &rest.iter().map(|part| &part.leaf).collect::<Vec<_>>())
+        };
         match form {
-            Form::Plain => self.leaf.slice(self.from, self.to),
-            Form::Snappy if whole => self.leaf.snappy(),
-            Form::Snappy => self.cut.get_or_init(|| framed(&self.leaf.slice(self.from, self.to))).clone(),
+            Form::Plain => first.slice(),
+            Form::Snappy => self.chunks.get_or_init(compress).clone(),
         }
+    }
+}
+
+impl Part {
+    fn is_whole(&self) -> bool {
+        self.from == 0 && self.to == self.leaf.len()
+    }
+
+    fn slice(&self) -> Bytes {
+        self.leaf.slice(self.from, self.to)
     }
 }

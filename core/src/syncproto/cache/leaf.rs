@@ -1,10 +1,10 @@
 //! A run of bodies in the order of their keys, encoded once and never changed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::body;
+use super::{body, run::Memo};
 use crate::wire::snappy;
 
 /// Bytes of a leaf, unless a single body is longer.
@@ -18,8 +18,8 @@ pub(crate) struct Leaf {
     bytes: Bytes,
     /// Where each body ends.
     ends: Box<[u32]>,
-    /// Snappy chunks of `bytes`, made by whoever needs them first.
-    snappy: OnceLock<Bytes>,
+    /// Snappy chunks of this leaf and those after it.
+    run: Memo,
 }
 
 impl Leaf {
@@ -45,7 +45,7 @@ impl Leaf {
             end += body.len() as u32;
             end
         });
-        Self { ends: ends.collect(), bytes: bodies.concat().into(), snappy: OnceLock::new() }
+        Self { ends: ends.collect(), bytes: bodies.concat().into(), run: Memo::default() }
     }
 
     /// How many bodies there are.
@@ -98,10 +98,13 @@ impl Leaf {
         self.bytes.slice(self.start(from)..self.start(to))
     }
 
-    /// Snappy chunks of all bodies.
-    pub(super) fn snappy(&self) -> Bytes {
-        let chunks = self.snappy.get_or_init(|| framed(&self.bytes));
-        chunks.clone()
+    /// The bytes of all bodies.
+    pub(super) fn all(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn run(&self) -> &Memo {
+        &self.run
     }
 }
 

@@ -7,6 +7,7 @@ mod body;
 mod crumb;
 mod layout;
 mod leaf;
+mod run;
 mod tree;
 
 #[cfg(test)]

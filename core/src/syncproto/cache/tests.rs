@@ -1,11 +1,19 @@
 //! A cache against a model of it: a map, and the lists of what clients must be told.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::syncproto::Revision;
+use bytes::Bytes;
+
+use super::{leaf::Leaf, *};
+use crate::{
+    syncproto::Revision,
+    wire::snappy::{MAX_PLAIN, STREAM_IDENTIFIER, Unframer},
+};
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, i64)>;
 
@@ -180,6 +188,27 @@ fn messages(layout: &Layout) -> Vec<Vec<Vec<u8>>> {
     }
 }
 
+fn leaves(snapshot: &Snapshot) -> Vec<&Arc<Leaf>> {
+    (0..20).flat_map(|node| (0..).map_while(move |leaf| snapshot.leaf(node, leaf))).collect()
+}
+
+/// All pieces of a layout.
+fn pieces(layout: &Layout) -> Vec<Bytes> {
+    let mut place = Place::default();
+    std::iter::from_fn(|| layout.next(&mut place)).collect()
+}
+
+/// How many plain bytes each chunk of a stream in snappy has, and the bytes.
+fn unframed(pieces: &[Bytes]) -> (Vec<usize>, Vec<u8>) {
+    let stream = [STREAM_IDENTIFIER, &pieces.concat()].concat();
+    let (mut unframer, mut plain, mut ends) = (Unframer::default(), Vec::new(), vec![0]);
+    let mut rest = &stream[..];
+    while unframer.next(&mut rest, &mut plain).unwrap() {
+        ends.push(plain.len());
+    }
+    (ends.windows(2).map(|ends| ends[1] - ends[0]).collect(), plain)
+}
+
 proptest! {
     #[test]
     fn snapshot_and_crumbs_are_what_a_map_would_hold(steps in steps(), per_message in 1..200_usize) {
@@ -221,7 +250,11 @@ proptest! {
         }
         prop_assert_eq!(followed, model.clone());
 
-        let found = messages(&Layout::new(held, Form::Plain, per_message));
+        let plain = Layout::new(held.clone(), Form::Plain, per_message);
+        let snappy = Layout::new(held, Form::Snappy, per_message);
+        prop_assert_eq!(unframed(&pieces(&snappy)).1, pieces(&plain).concat());
+
+        let found = messages(&plain);
         let keys: Vec<_> = model.into_keys().collect();
         prop_assert_eq!(found, keys.chunks(per_message).map(<[_]>::to_vec).collect::<Vec<_>>());
     }
@@ -257,11 +290,68 @@ fn one_change_builds_one_leaf() {
     cache.update(&set("k10000x", "value", UpdateType::NEW)).unwrap();
     cache.publish(at(2));
     let after = cache.published().snapshot;
-    let leaves = |snapshot: &Snapshot| {
-        let node = |at| (0..).map_while(move |leaf| Some(Arc::as_ptr(snapshot.leaf(at, leaf)?)));
-        (0..20).flat_map(node).collect::<std::collections::BTreeSet<_>>()
-    };
-    let (before, after) = (leaves(&before), leaves(&after));
+    let places = |snapshot| leaves(snapshot).into_iter().map(Arc::as_ptr).collect::<BTreeSet<_>>();
+    let (before, after) = (places(&before), places(&after));
     assert_eq!(before.difference(&after).count(), 1);
     assert!(after.difference(&before).count() <= 2 && (200..260).contains(&before.len()), "{}", before.len());
+}
+
+/// So many keys with long values, in an order that is not theirs.
+fn scattered(count: u32) -> Cache {
+    let mut cache = Cache::default();
+    for number in 0..count {
+        let key = format!("k{:05}", number * 7_919 % count);
+        cache.update(&set(&key, &"v".repeat(700), UpdateType::NEW)).unwrap();
+        cache.publish(at(1));
+    }
+    cache
+}
+
+#[test]
+fn in_snappy_chunks_are_full_though_leaves_are_not() {
+    let held = scattered(5_000).published().snapshot;
+    let (chunks, plain) = unframed(&pieces(&Layout::new(held.clone(), Form::Snappy, 1_000)));
+    assert!(chunks.iter().all(|bytes| *bytes <= MAX_PLAIN));
+    // Five messages, each with a head, an end, and the halves of the leaves it shares with its neighbours.
+    let fewest = plain.len().div_ceil(MAX_PLAIN) + 5 * 4;
+    assert!(chunks.len() < fewest * 5 / 4, "{} chunks, {fewest} at least", chunks.len());
+    let leaves = pieces(&Layout::new(held, Form::Plain, 1_000)).len();
+    assert!(leaves > 2 * chunks.len(), "{leaves} leaves");
+}
+
+#[test]
+fn what_has_not_changed_is_not_compressed_again() {
+    let mut cache = scattered(5_000);
+    let layout = |cache: &Cache| Layout::new(cache.published().snapshot, Form::Snappy, 1_000);
+    let first = pieces(&layout(&cache));
+    cache.update(&set("k02500", &"w".repeat(700), UpdateType::UPDATED)).unwrap();
+    cache.publish(at(2));
+    let second = pieces(&layout(&cache));
+    let places = |pieces: &[Bytes]| {
+        pieces.iter().filter(|piece| piece.len() > 200).map(|piece| piece.as_ptr()).collect::<BTreeSet<_>>()
+    };
+    let made = places(&second).difference(&places(&first)).count();
+    assert!((1..=1 + 2 * 5).contains(&made), "{made}: one, and what messages share");
+
+    cache.update(&set("k02500x", "w", UpdateType::NEW)).unwrap();
+    cache.publish(at(3));
+    let third = pieces(&layout(&cache));
+    let made = places(&third).difference(&places(&second)).count();
+    let of_a_message = third.len() / 5;
+    assert!(made <= of_a_message + 2 * 5, "{made}: at most those of the message that has one key more");
+}
+
+#[test]
+fn a_leaf_keeps_chunks_only_while_it_is_the_first_of_them() {
+    let mut cache = scattered(1_000);
+    for number in 0..200 {
+        // Leaves that grow and shrink begin chunks now here, now there.
+        let (key, value) = (format!("k{:05}", number * 7_919 % 1_000), "v".repeat(number * 531 % 4_000));
+        cache.update(&set(&key, &value, UpdateType::UPDATED)).unwrap();
+        cache.publish(at(2));
+        let held = cache.published().snapshot;
+        let pieces = pieces(&Layout::new(held.clone(), Form::Snappy, 1_000)).len();
+        let kept = leaves(&held).iter().filter(|leaf| leaf.run().is_kept()).count();
+        assert!(kept <= pieces, "{kept} of {pieces} pieces");
+    }
 }

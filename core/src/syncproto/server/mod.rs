@@ -313,8 +313,10 @@ impl Server {
         }
     }
 
+    /// What is set meanwhile for this very moment has its turn at the next input, so that this one ends.
     fn run_due(&mut self) {
-        while let Some(timer) = self.shared.timers.pop_due(self.shared.now) {
+        let due: Vec<_> = std::iter::from_fn(|| self.shared.timers.pop_due(self.shared.now)).collect();
+        for timer in due {
             let Timer::Of(id, kind) = timer else {
                 self.drop_due();
                 continue;

@@ -20,9 +20,10 @@ use crate::{
     wire::snappy,
 };
 
-/// Pieces of a snapshot that one session takes at once: no more than 512 KiB, unless single values are large, so that
-/// compressing them for the first time holds nobody up. It goes on when the host has sent some.
-const PIECES_AT_ONCE: usize = 16;
+/// Pieces of a snapshot that one session takes at once. In snappy they fill the line's window with large writes; they come from
+/// no more than 2 MiB, unless single values are large, so that compressing them for the first time holds nobody up for longer
+/// than a millisecond or two. It goes on when the host has sent some.
+const PIECES_AT_ONCE: usize = 32;
 
 /// The write side of a connection.
 #[derive(Debug)]

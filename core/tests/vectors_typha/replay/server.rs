@@ -27,6 +27,8 @@ const SYNCER_TYPES: [&str; 4] = ["felix", "bgp", "tunnel-ip-allocation", "node-s
 const PING_INTERVAL: Duration = Duration::from_millis(700);
 /// How late a recorded server may be, on a busy machine.
 const LATE: Duration = Duration::from_millis(250);
+/// Turns after which a server that should have come to rest has not.
+const TURNS: usize = 10_000;
 
 pub fn replay(capture: &Capture, cut: Cut, seen: &mut Seen) -> Result<Replayed, String> {
     let script = Script::of(capture, seen)?;
@@ -290,7 +292,12 @@ impl Run {
 
     /// Lets time pass.
     fn pass(&mut self, now: Instant) -> Result<(), String> {
+        let mut turns = 0;
         while let Some(due) = self.server.next_deadline().filter(|due| *due <= now) {
+            turns += 1;
+            if turns > TURNS {
+                return Err(format!("the server does not rest before {now:?}"));
+            }
             self.now = due;
             self.server.handle(due, Input::Tick);
             self.drain()?;
