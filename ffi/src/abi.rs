@@ -5,26 +5,20 @@
 //! header.
 #![allow(clippy::missing_safety_doc, reason = "said once for all functions, at the top of the header")]
 
-use std::{
-    ffi::c_void,
-    panic::{AssertUnwindSafe, catch_unwind},
-    ptr::{null, null_mut},
-    slice,
-    sync::{MutexGuard, TryLockError},
-    time::Duration,
-};
+use std::{ffi::c_void, ptr::null_mut, slice, time::Duration};
 
 use bytes::Bytes;
-use networkdb_embed::{
-    Code, EntryKey, Error, Event, Instant, Kind, Node, Output, Revision, SerializedUpdate, UpdateType, Write,
-};
+use networkdb_embed::{Code, EntryKey, Error, Instant, Kind, Node, Revision, SerializedUpdate, UpdateType};
 
 use crate::{
-    held::{Held, addr},
-    nodes::{self, Entry, Log},
+    given::{EMPTY, Owned, error_json, give, view},
+    guard::{guarded, on},
+    held::Held,
+    nodes::{self, Log},
+    step::{Carrier, Given},
     types::{
-        ndb_addr, ndb_buffer, ndb_event, ndb_how, ndb_input, ndb_log, ndb_log_level, ndb_node, ndb_options,
-        ndb_output, ndb_output_kind, ndb_row, ndb_slice, ndb_transport, ndb_update,
+        ndb_buffer, ndb_event, ndb_how, ndb_input, ndb_log, ndb_log_level, ndb_node, ndb_options, ndb_output,
+        ndb_row, ndb_slice, ndb_transport, ndb_update,
     },
 };
 
@@ -133,15 +127,11 @@ pub unsafe extern "C" fn ndb_step(
     deadline_ns: *mut u64,
 ) -> Code {
     // SAFETY: NULL or valid, says the caller.
-    let (inputs, arena) = unsafe { (array(inputs, input_count), array(arena, arena_len)) };
+    let given = unsafe { given(now_ns, (inputs, input_count), (arena, arena_len), deadline_ns) };
     // SAFETY: as above.
-    let outs = unsafe { (out.as_mut(), out_count.as_mut(), deadline_ns.as_mut()) };
-    on(node, |entry| {
-        let (Some(out), Some(out_count), Some(deadline)) = outs else { return Err(Code::Invalid) };
-        let mut held = exclusive(entry)?;
-        *deadline = step(entry, &mut held, Held::show, now_ns, (inputs?, arena?))?;
-        (*out, *out_count) = (held.outputs.as_ptr(), held.outputs.len());
-        Ok(())
+    let place = unsafe { out.as_mut().zip(out_count.as_mut()) }.ok_or(Code::Invalid);
+    given.step(node, Held::show, place, |held, (out, count)| {
+        (*out, *count) = (held.outputs.as_ptr(), held.outputs.len());
     })
 }
 
@@ -164,15 +154,11 @@ pub unsafe extern "C" fn ndb_step_flat(
     deadline_ns: *mut u64,
 ) -> Code {
     // SAFETY: NULL or valid, says the caller.
-    let (inputs, arena) = unsafe { (array(inputs, input_count), array(arena, arena_len)) };
+    let given = unsafe { given(now_ns, (inputs, input_count), (arena, arena_len), deadline_ns) };
     // SAFETY: as above.
-    let outs = unsafe { (out.as_mut(), out_len.as_mut(), deadline_ns.as_mut()) };
-    on(node, |entry| {
-        let (Some(out), Some(out_len), Some(deadline)) = outs else { return Err(Code::Invalid) };
-        let mut held = exclusive(entry)?;
-        *deadline = step(entry, &mut held, Held::lay, now_ns, (inputs?, arena?))?;
-        (*out, *out_len) = (held.flat.as_ptr(), held.flat.len());
-        Ok(())
+    let place = unsafe { out.as_mut().zip(out_len.as_mut()) }.ok_or(Code::Invalid);
+    given.step(node, Held::lay, place, |held, (out, len)| {
+        (*out, *len) = (held.flat.as_ptr(), held.flat.len());
     })
 }
 
@@ -190,16 +176,11 @@ pub unsafe extern "C" fn ndb_pump(
     deadline_ns: *mut u64,
 ) -> Code {
     // SAFETY: NULL or valid, says the caller.
-    let (inputs, arena) = unsafe { (array(inputs, input_count), array(arena, arena_len)) };
+    let given = unsafe { given(now_ns, (inputs, input_count), (arena, arena_len), deadline_ns) };
     // SAFETY: as above.
-    let (transport, deadline) = unsafe { (sized(transport), deadline_ns.as_mut()) };
-    on(node, |entry| {
-        let carrier = Carrier::new(&transport?).ok_or(Code::Invalid)?;
-        let deadline = deadline.ok_or(Code::Invalid)?;
-        let mut held = exclusive(entry)?;
-        *deadline = step(entry, &mut held, Held::show, now_ns, (inputs?, arena?))?;
+    let carrier = unsafe { sized(transport) }.and_then(|transport| Carrier::new(&transport));
+    given.step(node, Held::show, carrier, |held, carrier| {
         held.outputs.iter().for_each(|output| carrier.carry(output));
-        Ok(())
     })
 }
 
@@ -264,16 +245,7 @@ pub unsafe extern "C" fn ndb_write(node: ndb_node, now_ns: u64, how: u16, row: *
         let row = row?;
         // SAFETY: valid for the call, says the caller.
         let (key, value) = unsafe { (row_key(&row)?, bytes(row.value)?.unwrap_or_default()) };
-        let how = [
-            (ndb_how::NDB_PUT, Write::Put),
-            (ndb_how::NDB_CREATE, Write::Create),
-            (ndb_how::NDB_UPDATE, Write::Update),
-            (ndb_how::NDB_DELETE, Write::Delete),
-        ]
-        .into_iter()
-        .find(|(number, _)| *number as u16 == how)
-        .map(|(_, how)| how)
-        .ok_or(Code::Invalid)?;
+        let how = ndb_how::of(how).ok_or(Code::Invalid)?;
         entry.node.write(Instant::from_nanos(now_ns), how, &key, Bytes::copy_from_slice(value))
     })
 }
@@ -429,106 +401,7 @@ pub unsafe extern "C" fn ndb_buffer_free(buffer: *mut ndb_buffer) {
     }
 }
 
-// ---- What panics are stopped by ------------------------------------------------------------------------------------
-
-fn guarded(act: impl FnOnce() -> Result<(), Code>) -> Code {
-    let result = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Err(Code::Poisoned));
-    result.err().unwrap_or(Code::Ok)
-}
-
-/// Acts on a node; a panic poisons it.
-fn on(number: ndb_node, act: impl FnOnce(&Entry) -> Result<(), Code>) -> Code {
-    guarded(|| {
-        let entry = nodes::find(number)?;
-        catch_unwind(AssertUnwindSafe(|| act(&entry))).unwrap_or_else(|panic| {
-            entry.node.poison();
-            let text =
-                panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-            entry
-                .log(ndb_log_level::NDB_LOG_ERROR, &format!("internal fault: {}", text.unwrap_or("unknown")));
-            Err(Code::Poisoned)
-        })
-    })
-}
-
-// ---- Steps ---------------------------------------------------------------------------------------------------------
-
-fn exclusive(entry: &Entry) -> Result<MutexGuard<'_, Held>, Code> {
-    entry.held.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => Code::Busy,
-        TryLockError::Poisoned(_) => Code::Poisoned,
-    })
-}
-
-/// One step, whose outputs are kept by `keep`; returns the deadline.
-fn step(
-    entry: &Entry,
-    held: &mut Held,
-    keep: fn(&mut Held, Vec<Output>),
-    now_ns: u64,
-    (inputs, arena): (&[ndb_input], &[u8]),
-) -> Result<u64, Code> {
-    let inputs = held.inputs(inputs, arena)?;
-    let mut outputs = Vec::new();
-    let deadline = entry.node.step(Instant::from_nanos(now_ns), inputs, &mut outputs)?;
-    keep(held, outputs);
-    Ok(deadline.map_or(NDB_NEVER, Instant::as_nanos))
-}
-
-/// A transport of which nothing is missing.
-struct Carrier {
-    user: *mut c_void,
-    send: extern "C" fn(*mut c_void, *const ndb_addr, *const u8, usize),
-    open: extern "C" fn(*mut c_void, u64, *const ndb_addr, *const u8, usize),
-    write: extern "C" fn(*mut c_void, u64, u64, *const u8, usize),
-    reading: extern "C" fn(*mut c_void, u64, u64, u32),
-    close: extern "C" fn(*mut c_void, u64, u64, u32),
-}
-
-impl Carrier {
-    fn new(given: &ndb_transport) -> Option<Self> {
-        let ndb_transport { user, send, open, write, reading, close, .. } = *given;
-        Some(Self { user, send: send?, open: open?, write: write?, reading: reading?, close: close? })
-    }
-
-    fn carry(&self, output: &ndb_output) {
-        use ndb_output_kind as kind;
-        let ndb_output { kind, code, stream, user, data, len, addr, .. } = *output;
-        let len = usize::try_from(len).unwrap_or_default();
-        if kind == kind::NDB_OUTPUT_DATAGRAM as u16 {
-            (self.send)(self.user, &raw const addr, data, len);
-        } else if kind == kind::NDB_OUTPUT_OPEN as u16 {
-            (self.open)(self.user, stream, &raw const addr, data, len);
-        } else if kind == kind::NDB_OUTPUT_WRITE as u16 {
-            (self.write)(self.user, stream, user, data, len);
-        } else if kind == kind::NDB_OUTPUT_READING as u16 {
-            (self.reading)(self.user, stream, user, code.into());
-        } else {
-            (self.close)(self.user, stream, user, code.into());
-        }
-    }
-}
-
-// ---- What goes out -------------------------------------------------------------------------------------------------
-
-const EMPTY: ndb_buffer = ndb_buffer { data: null(), len: 0, owner: null_mut() };
-
-fn view(bytes: &[u8]) -> ndb_slice {
-    ndb_slice { data: bytes.as_ptr(), len: bytes.len() }
-}
-
-fn maybe(bytes: Option<&Bytes>) -> ndb_slice {
-    bytes.map_or(ndb_slice { data: null(), len: 0 }, |bytes| view(bytes))
-}
-
-/// Gives bytes to the caller, if there is a place for them, and returns `after`.
-fn give<R>(buffer: Option<&mut ndb_buffer>, bytes: Bytes, after: R) -> R {
-    if let Some(buffer) = buffer {
-        let (data, len) = (bytes.as_ptr(), bytes.len());
-        *buffer = ndb_buffer { data, len, owner: Box::into_raw(Box::new(bytes)).cast() };
-    }
-    after
-}
+// ---- What comes in -------------------------------------------------------------------------------------------------
 
 /// The place for an event, with none in it whatever happens.
 unsafe fn emptied<'a>(place: *mut *mut ndb_event) -> Option<&'a mut *mut ndb_event> {
@@ -537,53 +410,6 @@ unsafe fn emptied<'a>(place: *mut *mut ndb_event) -> Option<&'a mut *mut ndb_eve
     *place = null_mut();
     Some(place)
 }
-
-/// An event and what its slices point to.
-#[repr(C)]
-struct Owned {
-    shown: ndb_event,
-    event: Event,
-}
-
-impl Owned {
-    fn give(event: Event) -> *mut ndb_event {
-        let shown = ndb_event {
-            kind: event.kind as u16,
-            reserved: 0,
-            code: event.code as i32,
-            id: event.id,
-            number: event.number,
-            detail: event.detail,
-            reserved2: 0,
-            addr: event.addr.map_or_else(ndb_addr::default, addr),
-            network: view(&event.network),
-            table: view(&event.table),
-            key: view(&event.key),
-            value: maybe(event.value.as_ref()),
-            previous: maybe(event.previous.as_ref()),
-            revision: view(&event.revision),
-            version: view(&event.version),
-            text: view(event.text.as_bytes()),
-        };
-        // The bytes of an event lie elsewhere and do not move with it.
-        Box::into_raw(Box::new(Self { shown, event })).cast()
-    }
-}
-
-fn error_json(text: &str) -> String {
-    let mut json = String::from("{\"error\":\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => json.extend(['\\', letter]),
-            control if control < ' ' => json.push(' '),
-            other => json.push(other),
-        }
-    }
-    json.push_str("\"}");
-    json
-}
-
-// ---- What comes in -------------------------------------------------------------------------------------------------
 
 /// Bytes of a seed.
 const SEED: usize = 32;
@@ -637,6 +463,20 @@ impl User {
 fn logger(log: ndb_log, user: *mut c_void) -> Option<Log> {
     let (log, user) = (log?, User(user));
     Some(Box::new(move |level, text| log(user.get(), level as u32, text.as_ptr(), text.len())))
+}
+
+/// What every step is given.
+unsafe fn given<'a>(
+    now_ns: u64,
+    (inputs, input_count): (*const ndb_input, usize),
+    (arena, arena_len): (*const u8, usize),
+    deadline_ns: *mut u64,
+) -> Given<'a> {
+    // SAFETY: NULL or valid, says the caller.
+    let (inputs, arena) = unsafe { (array(inputs, input_count), array(arena, arena_len)) };
+    // SAFETY: as above.
+    let deadline_ns = unsafe { deadline_ns.as_mut() };
+    Given { now: Instant::from_nanos(now_ns), inputs, arena, deadline_ns }
 }
 
 unsafe fn row_key(row: &ndb_row) -> Result<EntryKey, Code> {

@@ -3,6 +3,8 @@
 
 use std::ffi::c_void;
 
+use networkdb_embed::Write;
+
 /// A node: a number, never used twice in a process. 0 is none. A number that is not, or no longer, a node is answered with
 /// `NDB_CLOSED`.
 pub type ndb_node = u64;
@@ -206,6 +208,20 @@ pub enum ndb_how {
     NDB_UPDATE = 2,
     /// It goes; `value` is not looked at.
     NDB_DELETE = 3,
+}
+
+impl ndb_how {
+    /// The way of this number.
+    pub(crate) fn of(number: u16) -> Option<Write> {
+        [
+            (Self::NDB_PUT, Write::Put),
+            (Self::NDB_CREATE, Write::Create),
+            (Self::NDB_UPDATE, Write::Update),
+            (Self::NDB_DELETE, Write::Delete),
+        ]
+        .into_iter()
+        .find_map(|(how, write)| (how as u16 == number).then_some(write))
+    }
 }
 
 /// A row.

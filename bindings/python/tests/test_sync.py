@@ -80,6 +80,10 @@ def test_publications_are_refused_with_a_reason() -> None:
             server.publish([Update(KEY, b"")], syncer_type="nobody")
         with pytest.raises(networkdb.errors.InvalidError):
             server.publish([Update(KEY, b"", ttl_ns=1 << 70)])
+        large = [Update(KEY, b"INFO"), Update("/long", bytes(9 << 20)), Update("/never", b"")]
+        with pytest.raises(networkdb.errors.TooLargeError) as refused:
+            server.publish(large)
+        assert refused.value.taken == 1
 
 
 MESSAGES: list[syncproto.Message] = [
