@@ -45,7 +45,9 @@ impl Made {
 
 /// Snappy chunks of `first` and the leaves after it, made once for as long as these follow each other.
 pub(super) fn chunks(first: &Leaf, rest: &[&Arc<Leaf>]) -> Bytes {
-    rest.iter().for_each(|leaf| leaf.run().forget());
+    for leaf in rest {
+        leaf.run().forget();
+    }
     let mut made = first.run().made();
     if let Some(made) = made.as_ref().filter(|made| made.is_of(rest)) {
         return made.chunks.clone();
