@@ -65,7 +65,7 @@ func BenchmarkTaken64(b *testing.B)    { benchmarkStep(b, check.Ack(1400), 64, 0
 
 // benchmarkStep gives datagrams in batches, each of which has so many answers; one operation is one datagram.
 func benchmarkStep(b *testing.B, datagram []byte, batch, answers int) {
-	node := newBench(b, Memberlist, `{"name":"a","advertise":"10.0.0.1:7946"}`)
+	node := newBench(b, Memberlist, `{"name":"a","advertise":"10.0.0.1:7946","gossip":{"compression":false}}`)
 	_, _, err := node.Step(1, nil, nil)
 	check.OK(b, err)
 	var inputs []Input
