@@ -58,8 +58,8 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-func BenchmarkAnswered1(b *testing.B)  { benchmarkStep(b, check.Ping("a", 1400), 1, 1) }
-func BenchmarkAnswered64(b *testing.B) { benchmarkStep(b, check.Ping("a", 1400), 64, 64) }
+func BenchmarkAnswered1(b *testing.B)  { benchmarkStep(b, check.Ping("a", 1, 1400), 1, 1) }
+func BenchmarkAnswered64(b *testing.B) { benchmarkStep(b, check.Ping("a", 1, 1400), 64, 64) }
 func BenchmarkTaken1(b *testing.B)     { benchmarkStep(b, check.Ack(1400), 1, 0) }
 func BenchmarkTaken64(b *testing.B)    { benchmarkStep(b, check.Ack(1400), 64, 0) }
 
