@@ -49,7 +49,7 @@
  The ABI this header describes: the number in the library's SONAME above the last 16 bits, and below them one that grows with
  each addition. A library serves programs built for its upper number and a lower number that is not above its own.
  */
-#define NDB_ABI_VERSION 2
+#define NDB_ABI_VERSION 3
 
 /*
  No deadline, or: wait for ever.
@@ -511,6 +511,38 @@ enum ndb_event_kind
      There will be no more connections and no more events. `text`: why.
      */
     NDB_EVENT_FINISHED = 70,
+    /*
+     A codec read a client's hello. `key`: its host; `text`: what it says of itself; `value`: its version; `table`: its syncer type.
+     */
+    NDB_EVENT_CLIENT_HELLO = 80,
+    /*
+     A codec read a server's hello. `value`: its version; `table`: its syncer type.
+     */
+    NDB_EVENT_SERVER_HELLO = 81,
+    /*
+     A codec read that another stream begins here. `key`: its compression, or nothing; `text`: why.
+     */
+    NDB_EVENT_DECODER_RESTART = 82,
+    /*
+     A codec read that the client is ready for the new stream.
+     */
+    NDB_EVENT_ACK = 83,
+    /*
+     A codec read a ping.
+     */
+    NDB_EVENT_PING = 84,
+    /*
+     A codec read a pong.
+     */
+    NDB_EVENT_PONG = 85,
+    /*
+     A codec read updates. `number`: how many, each of which follows as an update or a deletion.
+     */
+    NDB_EVENT_UPDATES = 86,
+    /*
+     A codec read an envelope without a message.
+     */
+    NDB_EVENT_NIL = 87,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1074,6 +1106,31 @@ ndb_status ndb_publish(ndb_node node,
                        const ndb_update *updates,
                        size_t update_count,
                        size_t *taken);
+
+/*
+ Gives a codec the next bytes of the one stream of the sync protocol that it follows: from the first of a connection on, cut
+ anywhere, through restarts and snappy. The messages that end in them wait as events when this returns; take them, for they are
+ kept until then. `from_client` 1: a client sends it, and not a server; said with the first bytes.
+
+ Any thread; does not block. `NDB_MALFORMED`: it is no such stream, which ends it, and `error`, if it is not NULL, is given the reason
+ as text, to be freed; so does each further call. `NDB_UNSUPPORTED` (another kind of node), `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`.
+ */
+ndb_status ndb_sync_decode(ndb_node node,
+                           const uint8_t *data,
+                           size_t len,
+                           uint32_t from_client,
+                           ndb_buffer *error);
+
+/*
+ Writes a stream of the sync protocol with updates in it, if there are any, and then a status unless that is negative: what a server
+ sends after the hellos. The updates are read and not kept. `stream` is given the bytes, to be freed.
+
+ Any thread; does not block. `NDB_INVALID`.
+ */
+ndb_status ndb_sync_encode(const ndb_update *updates,
+                           size_t update_count,
+                           int32_t status,
+                           ndb_buffer *stream);
 
 /*
  Takes the next event, which then belongs to the caller, who frees it with `ndb_event_free`. It may outlive the node. To take events

@@ -14,9 +14,9 @@ import (
 // Transport is what a node speaks on in place of sockets that it binds itself.
 //
 // They belong to the node from a successful start on, and are closed with it. WriteTo of Packets must not keep the bytes and
-// should not block. Connections
-// that have CloseWrite, as those of TCP and TLS do, can end one way and be read on. For TLS, give a [crypto/tls.Listener] and
-// the DialContext of a [crypto/tls.Dialer]; packets are sealed by the node's keys.
+// should not block; a [*net.UDPConn] moves several packets a call where the system can. Connections that have CloseWrite, as those
+// of TCP and TLS do, can end one way and be read on. For TLS, give a [crypto/tls.Listener] and the DialContext of a
+// [crypto/tls.Dialer]; packets are sealed by the node's keys.
 type Transport struct {
 	// Packets carry gossip. Needed by nodes, not by servers and clients of the sync protocol.
 	Packets net.PacketConn

@@ -1,25 +1,27 @@
 //! The formats alone: what is on the wire taken apart and put together, for tools and tests.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, SocketAddr},
+};
 
+use bytes::Bytes;
 use networkdb_core::{
     machine::{Input, Instant, Output, Rng},
     memberlist::{self, Config, Keyring, Security, packet},
     networkdb::message::{BulkSync, Gossip, Kind, NetworkEvent, NodeEvent, TableEvent},
-    syncproto::{
-        Decoder, FROM_CLIENT, FROM_SERVER, Kvs, Message, Revision, SerializedUpdate, SyncStatus, UpdateType,
-        encode,
-    },
+    syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message, Revision, SerializedUpdate, UpdateType},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Code, Error, Event,
+    Code, Error, Event, EventKind,
     json::put_bytes,
     object::{Object, parse},
     settings::{bytes, keys},
-    sync_stream::SyncStream,
+    sync_client::updated,
+    sync_stream::{SyncStream, sync_stream},
 };
 
 /// The settings of a codec.
@@ -38,7 +40,12 @@ impl CodecSettings {
         let mut config = Config::lan("codec", SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         config.keyring = self.keys;
         config.label = self.label.into();
-        Box::new(Codec { security: Security::from(&config), rng: Rng::new(seed), stream: None })
+        Box::new(Codec {
+            security: Security::from(&config),
+            rng: Rng::new(seed),
+            stream: None,
+            read: VecDeque::new(),
+        })
     }
 }
 
@@ -67,14 +74,6 @@ enum Command {
     SyncDecode {
         #[serde(deserialize_with = "bytes")]
         stream_hex: Vec<u8>,
-        #[serde(default)]
-        from_client: bool,
-    },
-    /// The messages that end in the next bytes of the one such stream this codec follows, through every restart.
-    SyncFeed {
-        #[serde(deserialize_with = "bytes")]
-        bytes_hex: Vec<u8>,
-        /// Who sends the stream; said at its beginning.
         #[serde(default)]
         from_client: bool,
     },
@@ -114,6 +113,8 @@ struct Codec {
     rng: Rng,
     /// The stream that is followed.
     stream: Option<SyncStream>,
+    /// What was read of it and not taken yet.
+    read: VecDeque<Event>,
 }
 
 impl Object for Codec {
@@ -128,7 +129,12 @@ impl Object for Codec {
     }
 
     fn next_event(&mut self) -> Option<Event> {
-        None
+        self.read.pop_front()
+    }
+
+    fn sync_decode(&mut self, bytes: &[u8], from_client: bool) -> Result<(), Error> {
+        let stream = self.stream.get_or_insert_with(|| SyncStream::new(from_client));
+        stream.feed(bytes, &mut |message| tell(message, &mut self.read))
     }
 
     fn command(&mut self, _now: Instant, request: Value) -> Result<Value, Error> {
@@ -140,8 +146,8 @@ impl Object for Codec {
             }
             Command::Networkdb { message_hex } => networkdb(&message_hex),
             Command::SyncDecode { stream_hex, from_client } => sync_messages(&stream_hex, from_client),
-            Command::SyncFeed { bytes_hex, from_client } => self.feed(&bytes_hex, from_client),
             Command::SyncEncode { updates, status } => {
+                let updates: Vec<_> = updates.iter().map(Update::serialized).collect();
                 Ok(json!({ "stream_hex": hex::encode(sync_stream(&updates, status)) }))
             }
         }
@@ -149,13 +155,6 @@ impl Object for Codec {
 }
 
 impl Codec {
-    fn feed(&mut self, bytes: &[u8], from_client: bool) -> Result<Value, Error> {
-        let stream = self.stream.get_or_insert_with(|| SyncStream::new(from_client));
-        let mut messages = Vec::new();
-        stream.feed(bytes, &mut |message| messages.push(sync_message(message)))?;
-        Ok(json!({ "messages": messages, "rest": stream.pending() }))
-    }
-
     fn open(&self, packet: &[u8]) -> Vec<Value> {
         let mut messages = Vec::new();
         packet::open(&self.security, packet, &mut |leaf| {
@@ -207,6 +206,39 @@ fn networkdb(message: &[u8]) -> Result<Value, Error> {
         put_bytes(&mut fields, field, name);
     }
     Ok(fields)
+}
+
+/// A message as events.
+fn tell(message: &Message<'_>, into: &mut VecDeque<Event>) {
+    use EventKind as K;
+    let text = |bytes: &[u8]| Bytes::copy_from_slice(bytes);
+    into.push_back(match message {
+        Message::ClientHello(hello) => Event {
+            value: Some(text(hello.version)),
+            table: text(hello.syncer_type),
+            ..Event::new(K::ClientHello).key(hello.hostname).text(String::from_utf8_lossy(hello.info))
+        },
+        Message::ServerHello(hello) => Event {
+            value: Some(text(hello.version)),
+            table: text(hello.syncer_type),
+            ..Event::new(K::ServerHello)
+        },
+        Message::DecoderRestart(restart) => Event::new(K::DecoderRestart)
+            .key(restart.compression_algorithm)
+            .text(String::from_utf8_lossy(restart.message)),
+        Message::Ack => Event::new(K::Ack),
+        Message::SyncStatus(status) => Event { number: status.0.into(), ..Event::new(K::Status) },
+        Message::Ping(_) => Event::new(K::Ping),
+        Message::Pong(_) => Event::new(K::Pong),
+        Message::Kvs(kvs) => Event { number: kvs.iter().count() as u64, ..Event::new(K::Updates) },
+        Message::Nil => Event::new(K::Nil),
+    });
+    if let Message::Kvs(kvs) = message {
+        into.extend(kvs.iter().map(|update| Event {
+            detail: update.update_type.0.into(),
+            ..updated(&update, update.value.map(text))
+        }));
+    }
 }
 
 fn sync_messages(mut stream: &[u8], from_client: bool) -> Result<Value, Error> {
@@ -264,16 +296,4 @@ fn update(update: &SerializedUpdate<'_>) -> Value {
         put_bytes(&mut fields, "revision", &update.revision.text());
     }
     fields
-}
-
-fn sync_stream(updates: &[Update], status: Option<u8>) -> Vec<u8> {
-    let mut stream = encode::definitions().to_vec();
-    let updates: Vec<_> = updates.iter().map(Update::serialized).collect();
-    if !updates.is_empty() {
-        encode::message(&mut stream, &Message::Kvs(Kvs::from(&updates[..])));
-    }
-    if let Some(status) = status {
-        encode::message(&mut stream, &Message::SyncStatus(SyncStatus(status)));
-    }
-    stream
 }

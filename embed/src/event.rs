@@ -77,6 +77,22 @@ pub enum EventKind {
     Disconnected = 69,
     /// There will be no more connections and no more events. `text`: why.
     Finished = 70,
+    /// A codec read a client's hello. `key`: its host; `text`: what it says of itself; `value`: its version; `table`: its syncer type.
+    ClientHello = 80,
+    /// A codec read a server's hello. `value`: its version; `table`: its syncer type.
+    ServerHello = 81,
+    /// A codec read that another stream begins here. `key`: its compression, or nothing; `text`: why.
+    DecoderRestart = 82,
+    /// A codec read that the client is ready for the new stream.
+    Ack = 83,
+    /// A codec read a ping.
+    Ping = 84,
+    /// A codec read a pong.
+    Pong = 85,
+    /// A codec read updates. `number`: how many, each of which follows as an update or a deletion.
+    Updates = 86,
+    /// A codec read an envelope without a message.
+    Nil = 87,
 }
 
 /// One event. A field its kind does not name is empty.

@@ -3,7 +3,7 @@
 //!
 //! A [`Node`] is created from a [`Kind`] and a configuration text (JSON or TOML), or from [`Settings`]. Its host gives it
 //! [`Node::step`] batches of inputs and carries out the outputs; its user gives commands ([`Node::command`] in JSON,
-//! [`Node::write`], [`Node::read`] and [`Node::publish`] for what is frequent) and takes [`Event`]s. With the feature
+//! [`Node::write`], [`Node::read`], [`Node::publish`] and [`Node::sync_decode`] for what is frequent) and takes [`Event`]s. With the feature
 //! `hosted`, `Node::run` puts the built-in tokio host in the place of the steps; all else stays the same.
 //!
 //! | file | what |
@@ -43,7 +43,7 @@ pub use object::Write;
 pub use settings::{Gossip, Kind, Settings};
 pub use sync_client::SyncClientSettings;
 pub use sync_server::SyncServerSettings;
-pub use sync_stream::SyncStream;
+pub use sync_stream::{SyncStream, sync_stream};
 
 pub use networkdb_core::{
     machine::{Endpoint, Fault, How, Input, Instant, Output, StreamId, StreamInput},

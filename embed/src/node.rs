@@ -185,6 +185,15 @@ impl Node {
         result.unwrap_or_else(|code| (0, Err(code)))
     }
 
+    /// Gives a codec the next bytes of the stream of the sync protocol that it follows, from its first one on, however they are cut. The
+    /// messages that end in them are the next events. `from_client`: who sends the stream; said with the first bytes.
+    ///
+    /// # Errors
+    /// `Malformed`: then the stream is over, and each further call says so; `Unsupported`, `Closed`, `Poisoned`.
+    pub fn sync_decode(&self, bytes: &[u8], from_client: bool) -> Result<(), Error> {
+        self.inner.with(Instant::ORIGIN, |state, _| state.object.sync_decode(bytes, from_client))?
+    }
+
     // ---- Events ----------------------------------------------------------------------------------------------
 
     /// The next event, if one waits.

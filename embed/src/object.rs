@@ -63,6 +63,11 @@ pub(crate) trait Object: Send {
         (0, Err(Code::Unsupported))
     }
 
+    /// Takes the next bytes of a stream of the sync protocol, whose messages become events.
+    fn sync_decode(&mut self, _bytes: &[u8], _from_client: bool) -> Result<(), Error> {
+        Err(Code::Unsupported.into())
+    }
+
     /// Where others reach it, if it says so.
     fn advertised(&self) -> Option<SocketAddr> {
         None

@@ -165,7 +165,8 @@ impl Object for Follower {
     }
 }
 
-fn updated(update: &SerializedUpdate<'_>, value: Option<Bytes>) -> Event {
+/// An update as an event.
+pub(crate) fn updated(update: &SerializedUpdate<'_>, value: Option<Bytes>) -> Event {
     let deleted = update.value.is_none();
     let revision = match &update.revision {
         Revision::Nil => Bytes::new(),

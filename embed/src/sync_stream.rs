@@ -1,7 +1,7 @@
 //! One direction of a connection of the sync protocol, bytes in, messages out: for tools that have the bytes from elsewhere.
 
 use networkdb_core::{
-    syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message},
+    syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Kvs, Message, SerializedUpdate, SyncStatus, encode},
     wire::{gob::Limits, snappy::Unframer},
 };
 
@@ -90,6 +90,18 @@ impl SyncStream {
     }
 }
 
+/// A stream with updates in it, if there are any, and then a status, if there is one: what a server sends after the hellos.
+pub fn sync_stream(updates: &[SerializedUpdate<'_>], status: Option<u8>) -> Vec<u8> {
+    let mut stream = encode::definitions().to_vec();
+    if !updates.is_empty() {
+        encode::message(&mut stream, &Message::Kvs(Kvs::from(updates)));
+    }
+    if let Some(status) = status {
+        encode::message(&mut stream, &Message::SyncStatus(SyncStatus(status)));
+    }
+    stream
+}
+
 fn malformed(error: impl std::fmt::Display) -> Error {
     Error::new(Code::Malformed, error)
 }
@@ -98,7 +110,7 @@ fn malformed(error: impl std::fmt::Display) -> Error {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use networkdb_core::{
-        syncproto::{DecoderRestart, ServerHello, SyncStatus, encode},
+        syncproto::{DecoderRestart, ServerHello},
         wire::snappy,
     };
 

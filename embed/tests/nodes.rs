@@ -24,7 +24,8 @@ use networkdb_core::{
     wire::snappy,
 };
 use networkdb_embed::{
-    Code, EntryKey, EventKind, Instant, Kind, Node, Output, Revision, SerializedUpdate, Signal, Write,
+    Code, EntryKey, EventKind, Instant, Kind, Node, Output, Revision, SerializedUpdate, Signal, UpdateType,
+    Write,
 };
 use wire::Wire;
 
@@ -235,19 +236,44 @@ fn a_codec_follows_a_stream_through_a_restart_wherever_it_is_cut() {
 
     for cut in [1, 7, stream.len()] {
         let codec = Node::create(Kind::Codec, "", [1; 32], Instant::ORIGIN).unwrap();
-        let feed = |bytes: &[u8]| -> Result<Vec<serde_json::Value>, Code> {
-            let request =
-                serde_json::json!({ "op": "sync_feed", "bytes_hex": hex::encode(bytes) }).to_string();
-            let answer = codec.command(Instant::ORIGIN, &request).map_err(|error| error.code)?;
-            let mut answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-            Ok(serde_json::from_value(answer["messages"].take()).unwrap())
-        };
-        let told: Vec<_> = stream.chunks(cut).flat_map(|piece| feed(piece).unwrap()).collect();
-        let types: Vec<_> = told.iter().map(|message| message["type"].as_str().unwrap()).collect();
-        assert_eq!(types, ["decoder_restart", "status"], "cut at {cut}");
+        let feed = |bytes: &[u8]| codec.sync_decode(bytes, false).map_err(|error| error.code);
+        stream.chunks(cut).for_each(|piece| feed(piece).unwrap());
+        let told: Vec<_> = std::iter::from_fn(|| codec.next_event().unwrap()).collect();
+        let kinds: Vec<_> = told.iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, [EventKind::DecoderRestart, EventKind::Status], "cut at {cut}");
+        assert_eq!((&told[0].key[..], told[1].number), (&b"snappy"[..], 2));
         assert_eq!(feed(b"no chunk of any kind"), Err(Code::Malformed));
         assert_eq!(feed(&[]), Err(Code::Malformed), "the stream is over");
     }
+}
+
+#[test]
+fn a_codec_tells_what_it_reads_byte_for_byte() {
+    let value = [0, 0xff, b'"'];
+    let updates = [
+        SerializedUpdate {
+            key: b"/k\xff",
+            value: Some(&value),
+            revision: Revision::Text(b"7"),
+            v3_resource_version: b"12",
+            ttl: 5,
+            update_type: UpdateType::NEW,
+        },
+        SerializedUpdate { key: b"/gone", update_type: UpdateType::DELETED, ..SerializedUpdate::default() },
+    ];
+    let codec = Node::create(Kind::Codec, "", [1; 32], Instant::ORIGIN).unwrap();
+    codec.sync_decode(&networkdb_embed::sync_stream(&updates, Some(1)), false).unwrap();
+    let told: Vec<_> = std::iter::from_fn(|| codec.next_event().unwrap()).collect();
+    let [counted, new, gone, status] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((counted.kind, counted.number), (EventKind::Updates, 2));
+    assert_eq!(
+        (new.kind, &new.key[..], new.value.as_deref()),
+        (EventKind::Update, &b"/k\xff"[..], Some(&value[..]))
+    );
+    assert_eq!((&new.revision[..], &new.version[..], new.number, new.detail), (&b"7"[..], &b"12"[..], 5, 1));
+    assert_eq!((gone.kind, &gone.key[..], gone.value.as_deref()), (EventKind::Deletion, &b"/gone"[..], None));
+    assert_eq!((status.kind, status.number), (EventKind::Status, 1));
+    assert_eq!(alone().sync_decode(&[], false).unwrap_err().code, Code::Unsupported);
 }
 
 #[test]

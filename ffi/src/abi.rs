@@ -8,7 +8,9 @@
 use std::{ffi::c_void, ptr::null_mut, slice, time::Duration};
 
 use bytes::Bytes;
-use networkdb_embed::{Code, EntryKey, Error, Instant, Kind, Node, Revision, SerializedUpdate, UpdateType};
+use networkdb_embed::{
+    Code, EntryKey, Error, Instant, Kind, Node, Revision, SerializedUpdate, UpdateType, sync_stream,
+};
 
 use crate::{
     given::{EMPTY, Owned, error_json, give, view},
@@ -30,7 +32,7 @@ pub const NDB_VERSION_MINOR: u32 = 1;
 pub const NDB_VERSION_PATCH: u32 = 0;
 /// The ABI this header describes: the number in the library's SONAME above the last 16 bits, and below them one that grows with
 /// each addition. A library serves programs built for its upper number and a lower number that is not above its own.
-pub const NDB_ABI_VERSION: u32 = 2;
+pub const NDB_ABI_VERSION: u32 = 3;
 /// No deadline, or: wait for ever.
 pub const NDB_NEVER: u64 = u64::MAX;
 /// `ndb_features`: this build has its own host, `ndb_run`.
@@ -314,13 +316,57 @@ pub unsafe extern "C" fn ndb_publish(
         let syncer_type = syncer_type?.unwrap_or_default();
         let syncer_type = std::str::from_utf8(syncer_type).map_err(|_| Code::Missing)?;
         // SAFETY: valid for the call, says the caller.
-        let updates: Vec<_> =
-            updates?.iter().map(|update| unsafe { read_update(update) }).collect::<Result<_, _>>()?;
+        let updates = unsafe { read_updates(updates?)? };
         let (count, result) = entry.node.publish(Instant::from_nanos(now_ns), syncer_type, updates);
         if let Some(taken) = taken {
             *taken = count;
         }
         result
+    })
+}
+
+/// Gives a codec the next bytes of the one stream of the sync protocol that it follows: from the first of a connection on, cut
+/// anywhere, through restarts and snappy. The messages that end in them wait as events when this returns; take them, for they are
+/// kept until then. `from_client` 1: a client sends it, and not a server; said with the first bytes.
+///
+/// Any thread; does not block. `NDB_MALFORMED`: it is no such stream, which ends it, and `error`, if it is not NULL, is given the reason
+/// as text, to be freed; so does each further call. `NDB_UNSUPPORTED` (another kind of node), `NDB_CLOSED`, `NDB_POISONED`, `NDB_INVALID`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ndb_sync_decode(
+    node: ndb_node,
+    data: *const u8,
+    len: usize,
+    from_client: u32,
+    error: *mut ndb_buffer,
+) -> Code {
+    // SAFETY: NULL or valid, says the caller.
+    let (data, error) = unsafe { (array(data, len), error.as_mut()) };
+    on(node, |entry| {
+        let result = entry.node.sync_decode(data?, from_client != 0);
+        result.map_err(|reason| give(error, reason.text.into_bytes().into(), reason.code))
+    })
+}
+
+/// Writes a stream of the sync protocol with updates in it, if there are any, and then a status unless that is negative: what a server
+/// sends after the hellos. The updates are read and not kept. `stream` is given the bytes, to be freed.
+///
+/// Any thread; does not block. `NDB_INVALID`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ndb_sync_encode(
+    updates: *const ndb_update,
+    update_count: usize,
+    status: i32,
+    stream: *mut ndb_buffer,
+) -> Code {
+    // SAFETY: NULL or valid, says the caller.
+    let (updates, stream) = unsafe { (array(updates, update_count), stream.as_mut()) };
+    guarded(|| {
+        let stream = stream.ok_or(Code::Invalid)?;
+        let status = (status >= 0).then(|| u8::try_from(status)).transpose().map_err(|_| Code::Invalid)?;
+        // SAFETY: valid for the call, says the caller.
+        let updates = unsafe { read_updates(updates?)? };
+        give(Some(stream), sync_stream(&updates, status).into(), ());
+        Ok(())
     })
 }
 
@@ -483,6 +529,11 @@ unsafe fn row_key(row: &ndb_row) -> Result<EntryKey, Code> {
     // SAFETY: valid, says the caller.
     let name = |name| unsafe { bytes(name) }.map(Option::unwrap_or_default);
     Ok(EntryKey::new(name(row.network)?, name(row.table)?, name(row.key)?))
+}
+
+unsafe fn read_updates<'a>(updates: &[ndb_update]) -> Result<Vec<SerializedUpdate<'a>>, Code> {
+    // SAFETY: as said there.
+    updates.iter().map(|update| unsafe { read_update(update) }).collect()
 }
 
 unsafe fn read_update<'a>(update: &ndb_update) -> Result<SerializedUpdate<'a>, Code> {

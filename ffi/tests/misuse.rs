@@ -177,6 +177,8 @@ fn null_and_impossible_lengths_are_told() {
             ndb_step_flat(node, 2, null(), 0, null(), 0, null_mut(), null_mut(), null_mut()),
             Code::Invalid
         );
+        assert_eq!(ndb_sync_decode(node, null(), 5, 0, null_mut()), Code::Invalid);
+        assert_eq!(ndb_sync_encode(null(), 0, 0, null_mut()), Code::Invalid);
         assert_eq!(ndb_wake_fd(node, null_mut()), Code::Invalid);
         ndb_buffer_free(null_mut());
         ndb_event_free(null_mut());
@@ -235,6 +237,28 @@ fn a_node_of_another_kind_is_told() {
     assert_eq!(unsafe { ndb_write(codec, 2, 0, &raw const row) }, Code::Unsupported);
     assert_eq!(unsafe { ndb_publish(codec, 2, text("felix"), null(), 0, null_mut()) }, Code::Unsupported);
     assert_eq!(ndb_run(codec), Code::Unsupported);
+    let node = create(DATABASE, 1);
+    assert_eq!(unsafe { ndb_sync_decode(node, null(), 0, 0, null_mut()) }, Code::Unsupported);
+    ndb_free(node);
+    ndb_free(codec);
+}
+
+#[test]
+fn what_is_no_stream_and_no_status_is_told() {
+    let codec = create("{}", 5);
+    for _ in 0..2 {
+        let mut reason = ndb_buffer { data: null(), len: 0, owner: null_mut() };
+        let data = [0x55; 256];
+        unsafe {
+            assert_eq!(
+                ndb_sync_decode(codec, data.as_ptr(), data.len(), 0, &raw mut reason),
+                Code::Malformed
+            );
+            assert!(reason.len > 0);
+            ndb_buffer_free(&raw mut reason);
+            assert_eq!(ndb_sync_encode(null(), 0, 256, &raw mut reason), Code::Invalid);
+        }
+    }
     ndb_free(codec);
 }
 

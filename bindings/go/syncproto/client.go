@@ -201,10 +201,7 @@ func (f *Follower) Next(ctx context.Context) (Event, error) {
 	case StatusChanged:
 		event.Status = SyncStatus(from.Number)
 	case Updated:
-		event.Update = Update{
-			Key: from.Key, Value: from.Value, Revision: from.Revision, Version: from.Version,
-			TTL: time.Duration(from.Number), Type: UpdateType(from.Detail),
-		}
+		event.Update = updateOf(from)
 	}
 	return event, nil
 }

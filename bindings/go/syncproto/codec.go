@@ -1,12 +1,10 @@
 package syncproto
 
 import (
-	"encoding/hex"
-	"encoding/json"
+	"cmp"
+	"math"
 	"runtime"
 	"sync"
-	"time"
-	"unicode/utf8"
 
 	"github.com/networkdb/networkdb/bindings/go/internal/ndb"
 )
@@ -81,127 +79,60 @@ func (d *Decoder) Close() error {
 	return nil
 }
 
-// Feed takes the next bytes, and gives the messages that end in them. ErrMalformed: the bytes are no such stream, which ends it;
-// the error is given again at each further call.
+// Feed takes the next bytes, and gives the messages that end in them. ErrMalformed, after the messages before it: the bytes are no such
+// stream, which ends it; the error is given again at each further call.
 func (d *Decoder) Feed(bytes []byte) ([]Message, error) {
 	defer runtime.KeepAlive(d)
-	var answer struct{ Messages []jsonMessage }
-	request := op{"op": "sync_feed", "bytes_hex": hex.EncodeToString(bytes), "from_client": d.fromClient}
-	if err := ask(d.node, request, &answer); err != nil {
-		return nil, err
-	}
-	messages := make([]Message, len(answer.Messages))
-	for i := range answer.Messages {
-		var err error
-		if messages[i], err = answer.Messages[i].message(); err != nil {
-			return nil, err
-		}
-	}
-	return messages, nil
+	malformed := d.node.SyncDecode(bytes, d.fromClient)
+	messages, err := d.take()
+	return messages, cmp.Or(malformed, err)
 }
 
-// Encode is a stream with updates in it, and then a status unless that is negative: what a server sends after the hellos. Keys and
-// values have to be text, as those of Typha are; else ErrInvalid.
+// take takes the messages that were read.
+func (d *Decoder) take() ([]Message, error) {
+	var messages []Message
+	for {
+		event, err := d.node.NextEvent()
+		switch {
+		case err == ndb.Empty:
+			return messages, nil
+		case err != nil:
+			return messages, err
+		case event.Kind == ndb.EventUpdate || event.Kind == ndb.EventDeletion:
+			last := &messages[len(messages)-1]
+			last.Updates = append(last.Updates, updateOf(event))
+		default:
+			messages = append(messages, messageOf(event))
+		}
+	}
+}
+
+// messageOf is a message as the library tells it; its updates follow.
+func messageOf(event *ndb.Event) Message {
+	message := Message{Type: messageTypes[event.Kind]}
+	switch message.Type {
+	case ClientHello:
+		message.Hostname, message.Info = event.Key, event.Text
+		message.Version, message.SyncerType = string(event.Value), event.Table
+	case ServerHello:
+		message.Version, message.SyncerType = string(event.Value), event.Table
+	case DecoderRestart:
+		message.Compression = event.Key
+	case Status:
+		message.Status = SyncStatus(event.Number)
+	case KVs:
+		message.Updates = make([]Update, 0, event.Number)
+	}
+	return message
+}
+
+var messageTypes = map[ndb.EventKind]MessageType{
+	ndb.EventClientHello: ClientHello, ndb.EventServerHello: ServerHello, ndb.EventRestart: DecoderRestart, ndb.EventAck: Ack,
+	ndb.EventStatus: Status, ndb.EventPing: Ping, ndb.EventPong: Pong, ndb.EventUpdates: KVs, ndb.EventNil: Nil,
+}
+
+// Encode is a stream with updates in it, and then a status unless that is negative: what a server sends after the hellos. ErrInvalid: there
+// is no such status.
 func Encode(updates []Update, status SyncStatus) ([]byte, error) {
-	given := make([]op, len(updates))
-	for i, update := range updates {
-		if !utf8.ValidString(update.Key) || !utf8.Valid(update.Value) {
-			return nil, ndb.Failed(ndb.Invalid, "a key or value is no text")
-		}
-		given[i] = op{"key": update.Key, "version": update.Version, "ttl_ns": update.TTL, "update_type": update.Type}
-		if update.Value != nil {
-			given[i]["value"] = string(update.Value)
-		}
-		if update.Revision != "" {
-			given[i]["revision"] = update.Revision
-		}
-	}
-	request := op{"op": "sync_encode", "updates": given}
-	if status >= 0 {
-		request["status"] = status
-	}
-	node, err := ndb.New(ndb.Codec, nil, nil, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer node.Free()
-	var answer struct {
-		Stream string `json:"stream_hex"`
-	}
-	if err := ask(node, request, &answer); err != nil {
-		return nil, err
-	}
-	return hex.DecodeString(answer.Stream)
-}
-
-func ask(node ndb.Node, request op, answer any) error {
-	text, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
-	given, err := node.Command(0, text)
-	if err != nil {
-		return err
-	}
-	return json.Unmarshal(given, answer)
-}
-
-// jsonMessage is a message in the library's names. What is no text is in hex beside it.
-type jsonMessage struct {
-	Type        MessageType
-	Hostname    string
-	Info        string
-	Version     string
-	SyncerType  SyncerType `json:"syncer_type"`
-	Compression string
-	Status      SyncStatus
-	Updates     []jsonUpdate
-}
-
-type jsonUpdate struct {
-	Key         string
-	KeyHex      string  `json:"key_hex"`
-	ValueHex    *string `json:"value_hex"`
-	Revision    string
-	RevisionHex string `json:"revision_hex"`
-	Version     string
-	VersionHex  string        `json:"version_hex"`
-	TTL         time.Duration `json:"ttl_ns"`
-	Type        UpdateType    `json:"update_type"`
-}
-
-func (m *jsonMessage) message() (Message, error) {
-	message := Message{
-		Type: m.Type, Hostname: m.Hostname, Info: m.Info, Version: m.Version, SyncerType: m.SyncerType,
-		Compression: m.Compression, Status: m.Status,
-	}
-	for i := range m.Updates {
-		update, err := m.Updates[i].update()
-		if err != nil {
-			return Message{}, err
-		}
-		message.Updates = append(message.Updates, update)
-	}
-	return message, nil
-}
-
-func (u *jsonUpdate) update() (Update, error) {
-	update := Update{
-		Key: named(u.Key, u.KeyHex), Revision: named(u.Revision, u.RevisionHex), Version: named(u.Version, u.VersionHex),
-		TTL: u.TTL, Type: u.Type,
-	}
-	if u.ValueHex == nil {
-		return update, nil
-	}
-	value, err := hex.DecodeString(*u.ValueHex)
-	update.Value = value
-	return update, err
-}
-
-// named is a name that is given as text, and in hex if it is none.
-func named(text, inHex string) string {
-	if bytes, err := hex.DecodeString(inHex); err == nil && inHex != "" {
-		return string(bytes)
-	}
-	return text
+	return ndb.SyncEncode(raw(updates), int32(min(status, math.MaxInt32)))
 }

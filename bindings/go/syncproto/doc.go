@@ -70,14 +70,25 @@ type Update struct {
 	Type UpdateType
 }
 
-func (u *Update) raw() ndb.Published {
-	raw := ndb.Published{
-		Key: u.Key, Version: u.Version, Value: u.Value, TTL: int64(u.TTL), Type: uint8(u.Type),
-	}
-	if u.Revision != "" {
-		raw.Revision = []byte(u.Revision)
+// raw are updates in the library's form.
+func raw(updates []Update) []ndb.Published {
+	raw := make([]ndb.Published, len(updates))
+	for i := range updates {
+		u := &updates[i]
+		raw[i] = ndb.Published{Key: u.Key, Version: u.Version, Value: u.Value, TTL: int64(u.TTL), Type: uint8(u.Type)}
+		if u.Revision != "" {
+			raw[i].Revision = []byte(u.Revision)
+		}
 	}
 	return raw
+}
+
+// updateOf is an update as the library tells it.
+func updateOf(event *ndb.Event) Update {
+	return Update{
+		Key: event.Key, Value: event.Value, Revision: event.Revision, Version: event.Version,
+		TTL: time.Duration(event.Number), Type: UpdateType(event.Detail),
+	}
 }
 
 // Dial opens a connection, as the DialContext of a [net.Dialer] and of a [crypto/tls.Dialer] do.

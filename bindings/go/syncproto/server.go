@@ -133,13 +133,9 @@ func (s *Server) Addr() netip.AddrPort {
 // Publish publishes updates to all clients of a syncer type, at once and in this order. It says how many were taken; the first
 // that was not is why. ErrMissing: there is no such syncer type; ErrTooLarge. The updates are read and not kept. Does not block.
 func (s *Server) Publish(syncerType SyncerType, updates ...Update) (int, error) {
-	raw := make([]ndb.Published, len(updates))
-	for i := range updates {
-		raw[i] = updates[i].raw()
-	}
-	taken := 0
+	taken, given := 0, raw(updates)
 	err := s.node.Do(func(node ndb.Node, now uint64) (err error) {
-		taken, err = node.Publish(now, syncerType, raw)
+		taken, err = node.Publish(now, syncerType, given)
 		return err
 	})
 	return taken, err

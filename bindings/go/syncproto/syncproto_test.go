@@ -253,8 +253,9 @@ func TestAConnectionThatIsSlowToCloseHoldsUpNobody(t *testing.T) {
 func TestTheCodecReadsWhatItWritesWhereverItIsCut(t *testing.T) {
 	updates := []Update{
 		{Key: "/calico/a", Value: []byte("1"), Revision: "7", Type: UpdateNew, TTL: time.Second},
-		{Key: "/calico/b", Value: []byte("w"), Version: "9"},
-		{Key: "/calico/c", Type: UpdateDeleted},
+		{Key: "/calico/b", Value: []byte{0, 0xff, '"'}, Version: "9"},
+		{Key: "/calico/\xff", Type: UpdateDeleted},
+		{Key: "/calico/d"},
 	}
 	stream, err := Encode(updates, InSync)
 	check.OK(t, err)
@@ -284,8 +285,21 @@ func TestTheCodecReadsWhatItWritesWhereverItIsCut(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := Encode([]Update{{Key: "/k", Value: []byte{0xff}}}, InSync); !errors.Is(err, networkdb.ErrInvalid) {
+	if _, err := Encode(nil, 256); !errors.Is(err, networkdb.ErrInvalid) {
 		t.Error(err)
+	}
+}
+
+func TestTheCodecGivesTheMessagesBeforeAFault(t *testing.T) {
+	stream, err := Encode([]Update{{Key: "/calico/k", Value: []byte("v")}}, -1)
+	check.OK(t, err)
+	decoder, err := NewDecoder()
+	check.OK(t, err)
+	defer decoder.Close()
+	messages, err := decoder.Feed(append(stream, 1, 0xff))
+	var reason *networkdb.Error
+	if len(messages) != 1 || len(messages[0].Updates) != 1 || !errors.Is(err, networkdb.ErrMalformed) || !errors.As(err, &reason) {
+		t.Errorf("%+v, %v", messages, err)
 	}
 }
 

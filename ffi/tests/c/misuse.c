@@ -79,6 +79,8 @@ static void nulls(void) {
     CHECK(ndb_read(node, NULL, NULL) == NDB_INVALID);
     CHECK(ndb_read_into(node, NULL, NULL, 0, &len) == NDB_INVALID);
     CHECK(ndb_publish(node, 1, none, NULL, 1, NULL) == NDB_INVALID);
+    CHECK(ndb_sync_decode(node, NULL, 5, 0, NULL) == NDB_INVALID);
+    CHECK(ndb_sync_encode(NULL, 1, 0, NULL) == NDB_INVALID);
     CHECK(ndb_next_event(node, NULL) == NDB_INVALID);
     CHECK(ndb_wait_event(node, 0, NULL) == NDB_INVALID);
     CHECK(ndb_wake_fd(node, NULL) == NDB_INVALID && ndb_event_fd(node, NULL) == NDB_INVALID);
@@ -105,6 +107,7 @@ static void no_node(ndb_node node) {
     CHECK(ndb_read(node, &row, &value) == NDB_CLOSED);
     CHECK(ndb_read_into(node, &row, NULL, 0, &len) == NDB_CLOSED);
     CHECK(ndb_publish(node, 1, none, NULL, 0, NULL) == NDB_CLOSED);
+    CHECK(ndb_sync_decode(node, NULL, 0, 0, NULL) == NDB_CLOSED);
     CHECK(ndb_next_event(node, &event) == NDB_CLOSED);
     CHECK(ndb_wait_event(node, NDB_NEVER, &event) == NDB_CLOSED);
     CHECK(ndb_wake_fd(node, &fd) == NDB_CLOSED && ndb_event_fd(node, &fd) == NDB_CLOSED);

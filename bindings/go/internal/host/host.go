@@ -1,7 +1,7 @@
 // Package host drives a node of the C library on sockets of Go's.
 //
 // One goroutine, the stepper, owns the node's steps and all that is known of its streams. One reads packets into two slabs in
-// turn, of which the stepper takes what there is, so that batches grow with load. Each connection has one that reads, for which
+// turn, of which the stepper takes what there is, so that batches grow with load; what a step sends to one address leaves together. Each connection has one that reads, for which
 // the stepper's word to go on is the back-pressure, and one that writes. None of them calls back from C.
 package host
 
@@ -172,18 +172,19 @@ func (h *Host) step(inputs []ndb.Input, arena []byte) error {
 		return err
 	}
 	h.deadline = deadline
-	for i := range outputs {
-		h.carry(&outputs[i])
+	for len(outputs) > 0 {
+		outputs = outputs[h.carry(outputs):]
 	}
 	h.stepped()
 	return nil
 }
 
-// carry does what an output says.
-func (h *Host) carry(output *ndb.Output) {
+// carry does what the first of some outputs says, perhaps with others behind it, and says how many.
+func (h *Host) carry(outputs []ndb.Output) int {
+	output := &outputs[0]
 	switch output.Kind {
 	case ndb.Send:
-		h.packets.send(output)
+		return h.packets.send(outputs)
 	case ndb.Open:
 		h.open(output)
 	default:
@@ -192,6 +193,7 @@ func (h *Host) carry(output *ndb.Output) {
 			h.carryStream(s, output)
 		}
 	}
+	return 1
 }
 
 // pause is how long nothing is due.

@@ -3,8 +3,11 @@ package host
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -12,6 +15,7 @@ import (
 
 	"github.com/networkdb/networkdb/bindings/go/internal/check"
 	"github.com/networkdb/networkdb/bindings/go/internal/ndb"
+	"github.com/networkdb/networkdb/bindings/go/internal/udp"
 )
 
 func TestPacketsComeInOrderThroughBothSlabsHoweverSlowTheStepperIs(t *testing.T) {
@@ -42,6 +46,99 @@ func TestPacketsComeInOrderThroughBothSlabsHoweverSlowTheStepperIs(t *testing.T)
 	h.helpers.Wait()
 }
 
+func TestEachPingIsAnsweredOnceHoweverManyComeAtOnce(t *testing.T) {
+	check.Leaks(t)
+	to := member(t)
+	plain, several := dial(t, to), udp.New(dial(t, to))
+	settle(t, plain)
+	for first := 1; first < 255; first += burst {
+		var pings []byte
+		for i := range burst {
+			ping := check.Ping("a", number(first+i), 1000)
+			pings = append(pings, ping...)
+			_, err := plain.Write(ping)
+			check.OK(t, err)
+		}
+		check.OK(t, several.Write(pings, 1000, netip.AddrPort{}))
+		answered(t, first, func(into []byte) (int, int, error) {
+			n, err := plain.Read(into)
+			return n, n, err
+		})
+		answered(t, first, func(into []byte) (int, int, error) {
+			n, size, _, err := several.Read(into)
+			return n, size, err
+		})
+	}
+}
+
+// Pings at once; there are at most 255.
+const burst = 15
+
+// number is that of the i-th ping: every other one is beyond 127, to which the answer is a byte longer.
+func number(i int) byte {
+	return byte(i * 129)
+}
+
+// member is where a member called `a` is, driven by a host.
+func member(t *testing.T) *net.UDPAddr {
+	t.Helper()
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	check.OK(t, err)
+	to := socket.LocalAddr().(*net.UDPAddr)
+	config := fmt.Sprintf(`{"name":"a","advertise":%q,"gossip":{"compression":false}}`, to)
+	node, err := ndb.New(ndb.Memberlist, []byte(config), nil, 1)
+	check.OK(t, err)
+	begin := time.Now()
+	now := func() uint64 { return uint64(time.Since(begin)) + 1 }
+	h := New(node, now, Sockets{Packets: socket}, func() {}, func(err error) { t.Error(err) })
+	h.Start()
+	t.Cleanup(func() {
+		h.Stop()
+		check.OK(t, node.Free())
+	})
+	return to
+}
+
+// settle pings a member until its answers have no news in them.
+func settle(t *testing.T, socket *net.UDPConn) {
+	t.Helper()
+	answer := make([]byte, 1500)
+	for n := 0; check.AckNumber(answer[:n]) == 0; {
+		_, err := socket.Write(check.Ping("a", 1, 1000))
+		check.OK(t, err)
+		n, err = socket.Read(answer)
+		check.OK(t, err)
+	}
+}
+
+func dial(t *testing.T, to *net.UDPAddr) *net.UDPConn {
+	t.Helper()
+	socket, err := net.DialUDP("udp", nil, to)
+	check.OK(t, err)
+	t.Cleanup(func() { socket.Close() })
+	check.OK(t, socket.SetReadDeadline(time.Now().Add(check.Patience)))
+	return socket
+}
+
+// answered reads the answers to a burst of pings.
+func answered(t *testing.T, first int, read func([]byte) (int, int, error)) {
+	t.Helper()
+	var numbers []byte
+	buffer := make([]byte, udp.MaxBytes)
+	for len(numbers) < burst {
+		n, size, err := read(buffer)
+		check.OK(t, err)
+		for answer := range slices.Chunk(buffer[:n], size) {
+			numbers = append(numbers, check.AckNumber(answer))
+		}
+	}
+	for i, got := range numbers {
+		if got != number(first+i) {
+			t.Fatalf("answers to %v, ping %d was %d", numbers, i, number(first+i))
+		}
+	}
+}
+
 // numbered is a socket on which so many packets arrive, numbered and of any length.
 type numbered struct {
 	net.PacketConn
@@ -50,7 +147,7 @@ type numbered struct {
 }
 
 func size(number uint64) int {
-	return 8 + int(number*7919%(maxDatagram-8))
+	return 8 + int(number*7919%(udp.MaxBytes-8))
 }
 
 func (n *numbered) ReadFrom(b []byte) (int, net.Addr, error) {

@@ -6,20 +6,22 @@ import (
 	"sync"
 
 	"github.com/networkdb/networkdb/bindings/go/internal/ndb"
+	"github.com/networkdb/networkdb/bindings/go/internal/udp"
 )
 
+// Datagrams and bytes of a slab, of which it may have as many more as one read brings.
 const (
-	// The longest datagram there is.
-	maxDatagram = 1 << 16
-	// Datagrams and bytes of a slab.
-	slabCount = 128
+	slabCount = 256
 	slabBytes = 256 << 10
 )
 
 // packets reads datagrams ahead of the stepper. A nil one has none and sends none.
 type packets struct {
 	conn net.PacketConn
-	udp  *net.UDPConn
+	// The same, if it is a socket of Go's.
+	udp *udp.Conn
+	// What is sent together.
+	out []byte
 
 	mu    sync.Mutex
 	slabs [2]slab
@@ -40,9 +42,11 @@ type slab struct {
 
 func newPackets(conn net.PacketConn) *packets {
 	p := &packets{conn: conn, freed: make(chan struct{}, 2)}
-	p.udp, _ = conn.(*net.UDPConn)
+	if socket, ok := conn.(*net.UDPConn); ok {
+		p.udp, p.out = udp.New(socket), make([]byte, 0, udp.MaxBytes)
+	}
 	for i := range p.slabs {
-		p.slabs[i] = slab{arena: make([]byte, slabBytes), inputs: make([]ndb.Input, 0, slabCount)}
+		p.slabs[i] = slab{arena: make([]byte, slabBytes), inputs: make([]ndb.Input, 0, 2*slabCount)}
 	}
 	// The other slab is free at the start.
 	p.freed <- struct{}{}
@@ -67,7 +71,7 @@ func (h *Host) readPackets() {
 func (h *Host) fill(s *slab) bool {
 	failures := 0
 	for {
-		n, from, err := h.packets.receive(s.arena[s.used:])
+		n, size, from, err := h.packets.receive(s.arena[s.used:])
 		if err != nil {
 			// Such as what a peer's host says of an earlier datagram: it concerns that one only.
 			if failures++; !h.again(err, failures) {
@@ -76,7 +80,7 @@ func (h *Host) fill(s *slab) bool {
 			continue
 		}
 		failures = 0
-		full := h.packets.commit(s, n, from)
+		full := h.packets.commit(s, n, size, from)
 		h.Wake()
 		if full {
 			return true
@@ -84,27 +88,39 @@ func (h *Host) fill(s *slab) bool {
 	}
 }
 
-func (p *packets) commit(s *slab, n int, from netip.AddrPort) bool {
+// commit adds what was read to a slab, and says whether that is full now.
+func (p *packets) commit(s *slab, n, size int, from netip.AddrPort) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if from.IsValid() {
-		input := ndb.Input{Kind: ndb.Datagram, Offset: uint64(s.used), Len: uint64(n), Addr: ndb.AddrOf(from)}
-		s.inputs = append(s.inputs, input)
-		s.used += n
+		s.add(n, size, ndb.AddrOf(from))
 	}
-	s.full = len(s.inputs) == cap(s.inputs) || len(s.arena)-s.used < maxDatagram
+	s.full = len(s.inputs) >= slabCount || len(s.arena)-s.used < udp.MaxBytes
 	return s.full
 }
 
-func (p *packets) receive(into []byte) (int, netip.AddrPort, error) {
+// add adds n bytes, which are datagrams of one size, but for the last.
+func (s *slab) add(n, size int, from ndb.Addr) {
+	for {
+		next := min(size, n)
+		input := ndb.Input{Kind: ndb.Datagram, Offset: uint64(s.used), Len: uint64(next), Addr: from}
+		s.inputs = append(s.inputs, input)
+		s.used += next
+		if n -= next; n == 0 {
+			return
+		}
+	}
+}
+
+func (p *packets) receive(into []byte) (n, size int, from netip.AddrPort, err error) {
 	if p.udp != nil {
-		return p.udp.ReadFromUDPAddrPort(into)
+		return p.udp.Read(into)
 	}
-	n, from, err := p.conn.ReadFrom(into)
+	n, addr, err := p.conn.ReadFrom(into)
 	if err != nil {
-		return 0, netip.AddrPort{}, err
+		return 0, 0, netip.AddrPort{}, err
 	}
-	return n, addrPort(from), nil
+	return n, n, addrPort(addr), nil
 }
 
 // take is all that has come and was not taken yet of one slab. It stands until [packets.release].
@@ -136,17 +152,42 @@ func (p *packets) release() bool {
 	return done
 }
 
-// send sends a datagram. What does not leave is lost, as on the way.
-func (p *packets) send(output *ndb.Output) {
+// send sends the first of some outputs, a datagram, with those that can go along, and says how many. What does not leave is lost, as
+// on the way.
+func (p *packets) send(outputs []ndb.Output) int {
 	if p == nil {
-		return
+		return 1
 	}
-	to := output.Addr.AddrPort()
-	if p.udp != nil {
-		_, _ = p.udp.WriteToUDPAddrPort(output.Bytes(), to)
-		return
+	first, to := outputs[0].Bytes(), outputs[0].Addr.AddrPort()
+	if p.udp == nil {
+		_, _ = p.conn.WriteTo(first, net.UDPAddrFromAddrPort(to))
+		return 1
 	}
-	_, _ = p.conn.WriteTo(output.Bytes(), net.UDPAddrFromAddrPort(to))
+	count := p.together(outputs)
+	if count == 1 {
+		_ = p.udp.Write(first, len(first), to)
+		return 1
+	}
+	p.out = p.out[:0]
+	for i := range outputs[:count] {
+		p.out = append(p.out, outputs[i].Bytes()...)
+	}
+	_ = p.udp.Write(p.out, len(first), to)
+	return count
+}
+
+// together is how many outputs from the first on are datagrams that may be written together.
+func (p *packets) together(outputs []ndb.Output) int {
+	first := &outputs[0]
+	count, last := 1, first.Len()
+	for count < len(outputs) && last == first.Len() {
+		next := &outputs[count]
+		if next.Kind != ndb.Send || next.Addr != first.Addr || !p.udp.Fits(count, first.Len(), next.Len()) {
+			break
+		}
+		count, last = count+1, next.Len()
+	}
+	return count
 }
 
 // addrPort is an address as the library knows it; not valid if it has none.

@@ -45,6 +45,14 @@ const (
 	EventDeletion      EventKind = C.NDB_EVENT_DELETION
 	EventDisconnected  EventKind = C.NDB_EVENT_DISCONNECTED
 	EventFinished      EventKind = C.NDB_EVENT_FINISHED
+	EventClientHello   EventKind = C.NDB_EVENT_CLIENT_HELLO
+	EventServerHello   EventKind = C.NDB_EVENT_SERVER_HELLO
+	EventRestart       EventKind = C.NDB_EVENT_DECODER_RESTART
+	EventAck           EventKind = C.NDB_EVENT_ACK
+	EventPing          EventKind = C.NDB_EVENT_PING
+	EventPong          EventKind = C.NDB_EVENT_PONG
+	EventUpdates       EventKind = C.NDB_EVENT_UPDATES
+	EventNil           EventKind = C.NDB_EVENT_NIL
 )
 
 // Event is an ndb_event, in Go's memory. Value and Previous are nil where there is none.

@@ -17,6 +17,10 @@ package ndb
 #cgo nocallback shim_read
 #cgo noescape shim_publish
 #cgo nocallback shim_publish
+#cgo noescape shim_sync_encode
+#cgo nocallback shim_sync_encode
+#cgo noescape ndb_sync_decode
+#cgo nocallback ndb_sync_decode
 #cgo noescape ndb_command
 #cgo nocallback ndb_command
 #cgo noescape ndb_next_event
@@ -30,6 +34,7 @@ package ndb
 import "C"
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"net"
@@ -77,13 +82,17 @@ func compatible() bool {
 	return loaded>>16 == built>>16 && loaded >= built
 }
 
+func errIncompatible() error {
+	return Failed(Unsupported, "the loaded libnetworkdb is another version: "+Version())
+}
+
 // Node is a number of the library's. After [Node.Free] every call is answered with [Closed].
 type Node C.ndb_node
 
 // New creates a node from settings in JSON. Without a seed, the operating system draws one.
 func New(kind Kind, config []byte, seed *[32]byte, now uint64) (Node, error) {
 	if !compatible() {
-		return 0, Failed(Unsupported, "the loaded libnetworkdb is another version: "+Version())
+		return 0, errIncompatible()
 	}
 	var node C.ndb_node
 	var reason C.ndb_buffer
@@ -188,7 +197,7 @@ func statusText(status Status) string {
 
 // taken copies what a buffer holds and frees it.
 func taken(buffer *C.ndb_buffer) []byte {
-	bytes := C.GoBytes(unsafe.Pointer(buffer.data), C.int(buffer.len))
+	bytes := bytes.Clone(unsafe.Slice((*byte)(buffer.data), int(buffer.len)))
 	C.ndb_buffer_free(buffer)
 	return bytes
 }

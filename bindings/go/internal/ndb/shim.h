@@ -70,12 +70,10 @@ static inline ndb_slice shim_cut(const uint8_t **arena, size_t len) {
     return slice;
 }
 
-static ndb_status shim_publish(ndb_node node, uint64_t now, const void *type, size_t type_len, const uint8_t *arena,
-                               const shim_update *given, size_t count, size_t *taken) {
+/* Updates with what they are in the arena, to be freed; NULL if there is no memory. */
+static ndb_update *shim_updates(const uint8_t *arena, const shim_update *given, size_t count) {
     ndb_update *updates = (ndb_update *)calloc(count > 0 ? count : 1, sizeof *updates);
-    ndb_status status;
-    *taken = 0;
-    if (updates == NULL) return NDB_SYSTEM;
+    if (updates == NULL) return NULL;
     for (size_t i = 0; i < count; i++) {
         updates[i].key = shim_cut(&arena, given[i].key);
         if (given[i].has & 1) updates[i].value = shim_cut(&arena, given[i].value);
@@ -84,7 +82,25 @@ static ndb_status shim_publish(ndb_node node, uint64_t now, const void *type, si
         updates[i].ttl_ns = given[i].ttl_ns;
         updates[i].update_type = given[i].update_type;
     }
+    return updates;
+}
+
+static ndb_status shim_publish(ndb_node node, uint64_t now, const void *type, size_t type_len, const uint8_t *arena,
+                               const shim_update *given, size_t count, size_t *taken) {
+    ndb_update *updates = shim_updates(arena, given, count);
+    ndb_status status;
+    *taken = 0;
+    if (updates == NULL) return NDB_SYSTEM;
     status = ndb_publish(node, now, shim_slice(type, type_len), updates, count, taken);
+    free(updates);
+    return status;
+}
+
+static ndb_status shim_sync_encode(const uint8_t *arena, const shim_update *given, size_t count, int32_t with, ndb_buffer *stream) {
+    ndb_update *updates = shim_updates(arena, given, count);
+    ndb_status status;
+    if (updates == NULL) return NDB_SYSTEM;
+    status = ndb_sync_encode(updates, count, with, stream);
     free(updates);
     return status;
 }

@@ -88,6 +88,11 @@ func (o *Output) Bytes() []byte {
 	return unsafe.Slice(o.data, int(o.len))
 }
 
+// Len is how many bytes there are.
+func (o *Output) Len() int {
+	return int(o.len)
+}
+
 // AddrOf is the library's form of an address.
 func AddrOf(from netip.AddrPort) Addr {
 	ip := from.Addr().Unmap()
