@@ -1,13 +1,14 @@
 //! What nodes are created from.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use networkdb_core::{
     machine::{Endpoint, Instant},
     memberlist::{self, Keyring},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -111,6 +112,15 @@ impl Settings {
         }
     }
 
+    /// What secures the streams of the built-in host.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::SyncServer(settings) => settings.tls.as_ref(),
+            Self::SyncClient(settings) => settings.tls.as_ref(),
+            Self::NetworkDb(_) | Self::Memberlist(_) | Self::Codec(_) => None,
+        }
+    }
+
     /// Where others reach the node, for those that tell others.
     #[cfg(feature = "hosted")]
     pub(crate) fn advertise(&mut self) -> Option<&mut Option<SocketAddr>> {
@@ -144,11 +154,36 @@ fn json(text: &str) -> Result<Value, String> {
 }
 
 fn toml(text: &str) -> Result<Value, String> {
-    toml::from_str(text).map_err(|error| {
+    let table = DeTable::parse(text).map_err(|error| {
         // Without the line itself: it may hold a key.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         format!("line {}: {}", before.matches('\n').count() + 1, error.message())
-    })
+    })?;
+    Ok(fields(table.get_ref()))
+}
+
+fn fields(table: &DeTable<'_>) -> Value {
+    let mut fields = Map::new();
+    for (name, found) in table {
+        fields.insert(name.get_ref().to_string(), value(found.get_ref()));
+    }
+    Value::Object(fields)
+}
+
+fn value(found: &DeValue<'_>) -> Value {
+    match found {
+        DeValue::String(text) => Value::from(&**text),
+        // One that is too large stays text, which no setting with a number takes.
+        DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
+            .map_or_else(|_| digits.as_str().into(), Value::from),
+        DeValue::Float(digits) => {
+            digits.as_str().parse::<f64>().map_or_else(|_| digits.as_str().into(), Value::from)
+        }
+        DeValue::Boolean(on) => Value::from(*on),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(found) => found.iter().map(|one| value(one.get_ref())).collect(),
+        DeValue::Table(table) => fields(table),
+    }
 }
 
 /// Settings of membership that are seldom changed. What is left out is the peer's default.
@@ -184,6 +219,25 @@ impl Gossip {
         set_ms(&mut config.push_pull_interval, self.push_pull_interval_ms);
         set_ms(&mut config.stream_timeout, self.stream_timeout_ms);
     }
+}
+
+/// Mutual TLS on the streams of the built-in host: both sides show a certificate. All of it is needed, except that one of the two
+/// names suffices. Who steps a node secures its streams himself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file of the private key.
+    pub key: Option<PathBuf>,
+    /// PEM file of the certificate, and of those between it and the CA.
+    pub cert: Option<PathBuf>,
+    /// PEM file of the CAs that vouch for the other side.
+    pub ca: Option<PathBuf>,
+    /// The common name (CN) in the other side's certificate.
+    pub peer_cn: Option<String>,
+    /// A URI among the alternative names (SAN) of the other side's certificate.
+    pub peer_uri_san: Option<String>,
+    /// How long a handshake may take, in milliseconds; without it 10 s.
+    pub handshake_timeout_ms: Option<u64>,
 }
 
 /// Changes a setting if another value is given.
