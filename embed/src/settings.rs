@@ -276,3 +276,25 @@ pub(crate) fn endpoints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Endpoi
 pub(crate) fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_text_are_the_same_values() {
+        let text = "a = 1_000\nb = [0x10, -1]\nc = { d = true, e = 1.5 }\n[f]\ng = 'text'\nh = 2026-01-02\n";
+        let same = r#"{"a":1000,"b":[16,-1],"c":{"d":true,"e":1.5},"f":{"g":"text","h":"2026-01-02"}}"#;
+        assert_eq!(toml(text).unwrap(), json(same).unwrap());
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_is_refused_and_a_line_that_is_wrong_is_counted() {
+        let refused = |text| Settings::read(Kind::SyncServer, text).unwrap_err();
+        let large = refused("max_accepted = 99999999999999999999");
+        assert!(large.code == Code::Config && large.text.contains("invalid type: string"), "{large:?}");
+        let wrong = refused("version = 'v'\nmax_accepted = = 1");
+        assert!(wrong.text.starts_with("line 2: "), "{wrong:?}");
+    }
+}
