@@ -11,14 +11,22 @@ use std::{
 };
 
 use networkdb_core::machine::{Input, Instant, Machine, Output};
-use networkdb_host::{Clock, Listener, Ports, Shared, Sockets, advertised};
-use tokio::sync::oneshot;
+use networkdb_host::{Clock, Listener, Ports, Refusal, Shared, Sockets, Tls, TlsSettings, advertised};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    oneshot,
+};
 
-use crate::{Code, Error, Settings, Signal, inner::Inner, settings::Bind};
+use crate::{
+    Code, Error, Event, EventKind, Settings, Signal,
+    inner::Inner,
+    settings::{Bind, set_ms},
+};
 
 /// The sockets of a node until it runs, and then its thread.
 pub(crate) struct Host {
     bound: Option<SocketAddr>,
+    tls: Option<Tls>,
     stage: Mutex<Stage>,
 }
 
@@ -35,6 +43,7 @@ enum Stage {
 impl Host {
     /// Binds what the settings name, and completes what the node tells others of its address.
     pub(crate) fn bind(settings: &mut Settings) -> Result<Self, Error> {
+        let tls = secured(settings)?;
         let refused = |error| Error::new(Code::System, error);
         let (bound, stage) = match settings.bind() {
             Bind::Unnamed => (None, Stage::Over),
@@ -51,7 +60,7 @@ impl Host {
         if let (Some(bound), Some(advertise)) = (bound, settings.advertise()) {
             *advertise = Some(advertised(advertise.unwrap_or(bound), bound.port()));
         }
-        Ok(Self { bound, stage: Mutex::new(stage) })
+        Ok(Self { bound, tls, stage: Mutex::new(stage) })
     }
 
     pub(crate) fn bound(&self) -> Option<SocketAddr> {
@@ -64,14 +73,15 @@ impl Host {
         let Stage::Ready(ports) = std::mem::replace(&mut *stage, Stage::Over) else {
             return Err(Error::new(Code::Unsupported, "nothing is bound: the settings name no `bind`"));
         };
-        let clock = Clock::default();
+        let (ports, clock) = (ports.secured(self.tls.clone()), Clock::default());
+        let refusals = self.tls.as_ref().map(Tls::refusals);
         let base = inner.lock()?.now;
         let machine = Driven { inner: Arc::clone(inner), base };
         let (stop, stopped) = oneshot::channel();
         let (started, start) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("networkdb".to_owned())
-            .spawn(move || serve(clock, ports, machine, &started, stopped))
+            .spawn(move || serve(clock, ports, machine, refusals, (&started, stopped)))
             .map_err(|error| Error::new(Code::System, error))?;
         let shared = start.recv().unwrap_or_else(|_| Err(io::Error::other("its thread ended")));
         let shared = shared.map_err(|error| Error::new(Code::System, error))?;
@@ -95,6 +105,22 @@ impl Host {
     }
 }
 
+/// The files that the settings name, read.
+fn secured(settings: &Settings) -> Result<Option<Tls>, Error> {
+    let Some(given) = settings.tls().cloned() else { return Ok(None) };
+    let mut wanted = TlsSettings {
+        key: given.key,
+        cert: given.cert,
+        ca: given.ca,
+        peer_cn: given.peer_cn,
+        peer_uri_san: given.peer_uri_san,
+        ..TlsSettings::default()
+    };
+    set_ms(&mut wanted.handshake_timeout, given.handshake_timeout_ms);
+    let tls = wanted.load().map_err(|error| Error::new(Code::Config, error))?;
+    tls.map_or_else(|| Err(Error::new(Code::Config, "`tls` is empty")), |tls| Ok(Some(tls)))
+}
+
 type Started = io::Result<Arc<Shared<Driven>>>;
 
 /// The thread: runs until it is told to stop.
@@ -102,13 +128,16 @@ fn serve(
     clock: Clock,
     ports: Ports,
     machine: Driven,
-    started: &mpsc::Sender<Started>,
-    stopped: oneshot::Receiver<()>,
+    refusals: Option<broadcast::Receiver<Refusal>>,
+    (started, stopped): (&mpsc::Sender<Started>, oneshot::Receiver<()>),
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return drop(started.send(Err(error))),
     };
+    if let Some(refusals) = refusals {
+        runtime.spawn(warn(refusals, Arc::clone(&machine.inner)));
+    }
     runtime.block_on(async {
         match networkdb_host::Host::start_by(clock, ports, |_| Ok::<_, io::Error>(machine)) {
             Ok(host) => {
@@ -122,6 +151,17 @@ fn serve(
     });
     // Name resolution may hang in the system.
     runtime.shutdown_timeout(Duration::from_millis(100));
+}
+
+/// Tells the user of whom TLS refused, or who refused us.
+async fn warn(mut refusals: broadcast::Receiver<Refusal>, inner: Arc<Inner>) {
+    loop {
+        inner.note(match refusals.recv().await {
+            Ok(refusal) => Event::new(EventKind::Warning).addr(refusal.peer).text(refusal),
+            Err(RecvError::Lagged(count)) => Event { number: count, ..Event::new(EventKind::Missed) },
+            Err(RecvError::Closed) => return,
+        });
+    }
 }
 
 impl Inner {

@@ -16,6 +16,10 @@ use crate::{Code, Event, Signal, object::Object};
 /// No deadline.
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
 
+/// Events of the built-in host that wait at most.
+#[cfg(feature = "hosted")]
+const MAX_NOTES: usize = 64;
+
 /// What the handle and the built-in host share.
 pub(crate) struct Inner {
     state: Mutex<State>,
@@ -35,6 +39,8 @@ pub(crate) struct State {
     /// The next event: taken from the machine one ahead, to know that there is one. A machine that stops reading while nobody
     /// takes its events still does.
     pub(crate) event: Option<Event>,
+    /// What the built-in host has to tell, ahead of the machine.
+    notes: VecDeque<Event>,
     /// Outputs met when looking whether there are some.
     outputs: VecDeque<Output>,
     /// The deadline the host knows of.
@@ -57,6 +63,7 @@ impl Inner {
             now,
             clock: None,
             event: None,
+            notes: VecDeque::new(),
             outputs: VecDeque::new(),
             told: NEVER,
             // The first step is always due.
@@ -171,6 +178,20 @@ impl Inner {
         deadline
     }
 
+    /// Tells the user something of the host's. Who takes no events misses the oldest.
+    #[cfg(feature = "hosted")]
+    pub(crate) fn note(&self, event: Event) {
+        let _alarm = Alarm(self);
+        let Ok(mut state) = self.lock() else { return };
+        if state.notes.len() == MAX_NOTES {
+            state.notes.pop_front();
+        }
+        state.notes.push_back(event);
+        let calls = state.settle();
+        drop(state);
+        calls.make(self);
+    }
+
     pub(crate) fn set_wake(&self, signal: Arc<dyn Signal>) -> Result<(), Code> {
         let raise = {
             let mut state = self.lock()?;
@@ -264,7 +285,7 @@ impl State {
 
     fn look(&mut self) {
         if self.event.is_none() {
-            self.event = self.object.next_event();
+            self.event = self.notes.pop_front().or_else(|| self.object.next_event());
         }
     }
 

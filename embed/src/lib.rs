@@ -40,7 +40,7 @@ pub use memberlist::MemberlistSettings;
 pub use networkdb::NetworkDbSettings;
 pub use node::{Node, Signal};
 pub use object::Write;
-pub use settings::{Gossip, Kind, Settings};
+pub use settings::{Gossip, Kind, Settings, Tls};
 pub use sync_client::SyncClientSettings;
 pub use sync_server::SyncServerSettings;
 pub use sync_stream::{SyncStream, sync_stream};

@@ -61,8 +61,8 @@ impl Node {
         #[cfg(feature = "hosted")]
         let host = crate::hosted::Host::bind(&mut settings)?;
         #[cfg(not(feature = "hosted"))]
-        if matches!(settings.bind(), Bind::Both(_) | Bind::Listener(_)) {
-            return Err(Error::new(Code::Unsupported, "`bind`: this build has no host of its own"));
+        if settings.tls().is_some() || matches!(settings.bind(), Bind::Both(_) | Bind::Listener(_)) {
+            return Err(Error::new(Code::Unsupported, "`bind` or `tls`: this build has no host of its own"));
         }
         let object = settings.build(seed, now)?;
         let inner = Arc::new(Inner::new(object, now));

@@ -88,6 +88,7 @@ pub(crate) fn parse<C: DeserializeOwned>(request: Value) -> Result<C, Error> {
     let Value::Object(mut fields) = request else { return Err(wrong(&"not an object")) };
     let Some(Value::String(op)) = fields.remove("op") else { return Err(wrong(&"`op` is missing")) };
     // The form of an enum that serde reads without a copy of all fields.
-    let tagged = Value::Object(Map::from_iter([(op, Value::Object(fields))]));
-    serde_json::from_value(tagged).map_err(|error| wrong(&error))
+    let mut tagged = Map::new();
+    tagged.insert(op, Value::Object(fields));
+    serde_json::from_value(Value::Object(tagged)).map_err(|error| wrong(&error))
 }

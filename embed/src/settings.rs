@@ -1,13 +1,14 @@
 //! What nodes are created from.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use networkdb_core::{
     machine::{Endpoint, Instant},
     memberlist::{self, Keyring},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -111,6 +112,15 @@ impl Settings {
         }
     }
 
+    /// What secures the streams of the built-in host.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        match self {
+            Self::SyncServer(settings) => settings.tls.as_ref(),
+            Self::SyncClient(settings) => settings.tls.as_ref(),
+            Self::NetworkDb(_) | Self::Memberlist(_) | Self::Codec(_) => None,
+        }
+    }
+
     /// Where others reach the node, for those that tell others.
     #[cfg(feature = "hosted")]
     pub(crate) fn advertise(&mut self) -> Option<&mut Option<SocketAddr>> {
@@ -144,11 +154,36 @@ fn json(text: &str) -> Result<Value, String> {
 }
 
 fn toml(text: &str) -> Result<Value, String> {
-    toml::from_str(text).map_err(|error| {
+    let table = DeTable::parse(text).map_err(|error| {
         // Without the line itself: it may hold a key.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         format!("line {}: {}", before.matches('\n').count() + 1, error.message())
-    })
+    })?;
+    Ok(fields(table.get_ref()))
+}
+
+fn fields(table: &DeTable<'_>) -> Value {
+    let mut fields = Map::new();
+    for (name, found) in table {
+        fields.insert(name.get_ref().to_string(), value(found.get_ref()));
+    }
+    Value::Object(fields)
+}
+
+fn value(found: &DeValue<'_>) -> Value {
+    match found {
+        DeValue::String(text) => Value::from(&**text),
+        // One that is too large stays text, which no setting with a number takes.
+        DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
+            .map_or_else(|_| digits.as_str().into(), Value::from),
+        DeValue::Float(digits) => {
+            digits.as_str().parse::<f64>().map_or_else(|_| digits.as_str().into(), Value::from)
+        }
+        DeValue::Boolean(on) => Value::from(*on),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(found) => found.iter().map(|one| value(one.get_ref())).collect(),
+        DeValue::Table(table) => fields(table),
+    }
 }
 
 /// Settings of membership that are seldom changed. What is left out is the peer's default.
@@ -186,6 +221,25 @@ impl Gossip {
     }
 }
 
+/// Mutual TLS on the streams of the built-in host: both sides show a certificate. All of it is needed, except that one of the two
+/// names suffices. Who steps a node secures its streams himself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// PEM file of the private key.
+    pub key: Option<PathBuf>,
+    /// PEM file of the certificate, and of those between it and the CA.
+    pub cert: Option<PathBuf>,
+    /// PEM file of the CAs that vouch for the other side.
+    pub ca: Option<PathBuf>,
+    /// The common name (CN) in the other side's certificate.
+    pub peer_cn: Option<String>,
+    /// A URI among the alternative names (SAN) of the other side's certificate.
+    pub peer_uri_san: Option<String>,
+    /// How long a handshake may take, in milliseconds; without it 10 s.
+    pub handshake_timeout_ms: Option<u64>,
+}
+
 /// Changes a setting if another value is given.
 pub(crate) fn set<T>(setting: &mut T, value: Option<T>) {
     if let Some(value) = value {
@@ -221,4 +275,26 @@ pub(crate) fn endpoints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Endpoi
 /// Bytes in hex.
 pub(crate) fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_text_are_the_same_values() {
+        let text = "a = 1_000\nb = [0x10, -1]\nc = { d = true, e = 1.5 }\n[f]\ng = 'text'\nh = 2026-01-02\n";
+        let same = r#"{"a":1000,"b":[16,-1],"c":{"d":true,"e":1.5},"f":{"g":"text","h":"2026-01-02"}}"#;
+        assert_eq!(toml(text).unwrap(), json(same).unwrap());
+    }
+
+    #[test]
+    fn a_number_that_is_too_large_is_refused_and_a_line_that_is_wrong_is_counted() {
+        let refused = |text| Settings::read(Kind::SyncServer, text).unwrap_err();
+        let large = refused("max_accepted = 99999999999999999999");
+        assert!(large.code == Code::Config && large.text.contains("invalid type: string"), "{large:?}");
+        let wrong = refused("version = 'v'\nmax_accepted = = 1");
+        assert!(wrong.text.starts_with("line 2: "), "{wrong:?}");
+    }
 }

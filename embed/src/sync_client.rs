@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Code, Error, Event, EventKind,
+    Code, Error, Event, EventKind, Tls,
     networkdb::stats,
     object::{Object, parse},
     settings::{endpoints, set, set_ms},
@@ -53,6 +53,8 @@ pub struct SyncClientSettings {
     pub write_timeout_ms: Option<u64>,
     /// The longest a dial may take, in milliseconds.
     pub connect_timeout_ms: Option<u64>,
+    /// Secures the connection.
+    pub tls: Option<Tls>,
     /// Bytes of events not taken beyond which nothing more is read.
     pub pending_bytes: Option<usize>,
 }

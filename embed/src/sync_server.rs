@@ -14,11 +14,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Code, Error, Event, EventKind,
+    Code, Error, Event, EventKind, Tls,
     networkdb::stats,
     object::{Object, parse},
     settings::{set, set_ms},
 };
+
+/// `SnapshotCacheMaxBatchSize` of Typha.
+const MAX_BATCH_SIZE: usize = 100;
 
 /// The settings of a sync server. What is left out is Typha's default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -28,12 +31,17 @@ pub struct SyncServerSettings {
     pub bind: Option<SocketAddr>,
     /// What clients may ask for; without it, `felix`.
     pub syncer_types: Vec<String>,
+    /// Secures all connections.
+    pub tls: Option<Tls>,
     /// What the hello says of this server.
     pub version: Option<String>,
     /// Unix time of the instant 0, in nanoseconds; without it, by the system's clock at creation.
     pub unix_origin_ns: Option<u64>,
     /// Updates published at once.
     pub max_batch_size: Option<usize>,
+    /// How long updates that come one by one are gathered after a publication, in milliseconds; without it, each is published
+    /// at once. A whole batch does not wait.
+    pub tick_ms: Option<u64>,
     /// Updates of one message of a plain snapshot.
     pub max_message_size: Option<usize>,
     /// Time between pings, in milliseconds.
@@ -73,12 +81,13 @@ impl SyncServerSettings {
             names.push(DEFAULT_SYNCER_TYPE.to_owned());
         }
         let mut server = Server::new(config, seed);
-        let cache = || self.max_batch_size.map_or_else(Cache::default, Cache::new);
-        let caches: Vec<_> = names.into_iter().map(|name| (name, cache())).collect();
-        for (name, cache) in &caches {
-            server.follow(now, name, cache.published());
+        let max_batch_size = self.max_batch_size.unwrap_or(MAX_BATCH_SIZE).max(1);
+        let feeds: Vec<_> = names.into_iter().map(|name| Feed::new(name, max_batch_size)).collect();
+        for feed in &feeds {
+            server.follow(now, &feed.name, feed.cache.published());
         }
-        Box::new(Publisher { server, caches })
+        let tick = Duration::from_millis(self.tick_ms.unwrap_or_default());
+        Box::new(Publisher { server, feeds, max_batch_size, tick })
     }
 }
 
@@ -113,11 +122,35 @@ enum Command {
 
 struct Publisher {
     server: Server,
-    caches: Vec<(String, Cache)>,
+    feeds: Vec<Feed>,
+    max_batch_size: usize,
+    tick: Duration,
+}
+
+/// What is published to the clients of a syncer type.
+struct Feed {
+    name: String,
+    cache: Cache,
+    /// Updates and statuses taken since the last publication.
+    taken: usize,
+    /// Until then updates are gathered.
+    rests_until: Instant,
+}
+
+impl Feed {
+    fn new(name: String, max_batch_size: usize) -> Self {
+        Self { name, cache: Cache::new(max_batch_size), taken: 0, rests_until: Instant::ORIGIN }
+    }
+
+    /// When what was taken is to be published.
+    fn due(&self) -> Option<Instant> {
+        (self.taken > 0).then_some(self.rests_until)
+    }
 }
 
 impl Object for Publisher {
     fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.publish_due(now);
         self.server.handle(now, input);
     }
 
@@ -126,7 +159,7 @@ impl Object for Publisher {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.server.next_deadline()
+        self.feeds.iter().filter_map(Feed::due).chain(self.server.next_deadline()).min()
     }
 
     fn next_event(&mut self) -> Option<Event> {
@@ -136,8 +169,10 @@ impl Object for Publisher {
     fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
         match parse(request)? {
             Command::Status { syncer_type, status } => {
-                self.cache(&syncer_type)?.status(SyncStatus(status));
-                self.tell(now, &syncer_type);
+                let feed = self.feed(&syncer_type)?;
+                feed.cache.status(SyncStatus(status));
+                feed.taken += 1;
+                self.publish_due(now);
             }
             Command::Clients {} => return Ok(json!({ "clients": self.clients() })),
             Command::Disconnect { stream } => {
@@ -163,34 +198,41 @@ impl Object for Publisher {
         syncer_type: &str,
         updates: &mut dyn Iterator<Item = SerializedUpdate<'_>>,
     ) -> (usize, Result<(), Code>) {
-        let cache = match self.cache(syncer_type) {
-            Ok(cache) => cache,
+        let feed = match self.feed(syncer_type) {
+            Ok(feed) => feed,
             Err(code) => return (0, Err(code)),
         };
         let mut taken = 0;
         let mut result = Ok(());
         for update in updates {
-            if cache.update(&update).is_err() {
+            if feed.cache.update(&update).is_err() {
                 result = Err(Code::TooLarge);
                 break;
             }
             taken += 1;
         }
-        self.tell(now, syncer_type);
+        feed.taken += taken;
+        self.publish_due(now);
         (taken, result)
     }
 }
 
 impl Publisher {
-    fn cache(&mut self, syncer_type: &str) -> Result<&mut Cache, Code> {
-        let found = self.caches.iter_mut().find(|(name, _)| name == syncer_type);
-        found.map(|(_, cache)| cache).ok_or(Code::Missing)
+    fn feed(&mut self, syncer_type: &str) -> Result<&mut Feed, Code> {
+        self.feeds.iter_mut().find(|feed| feed.name == syncer_type).ok_or(Code::Missing)
     }
 
-    /// Publishes what was taken, if it changes anything.
-    fn tell(&mut self, now: Instant, syncer_type: &str) {
-        if let Some(published) = self.cache(syncer_type).ok().and_then(|cache| cache.publish(now)) {
-            self.server.follow(now, syncer_type, published);
+    /// Publishes what was taken and need not wait for more, if it changes anything.
+    fn publish_due(&mut self, now: Instant) {
+        for feed in &mut self.feeds {
+            let whole = feed.taken >= self.max_batch_size;
+            if !whole && feed.due().is_none_or(|due| due > now) {
+                continue;
+            }
+            (feed.taken, feed.rests_until) = (0, now + self.tick);
+            if let Some(published) = feed.cache.publish(now) {
+                self.server.follow(now, &feed.name, published);
+            }
         }
     }
 
@@ -210,9 +252,11 @@ impl Publisher {
     }
 
     fn stats(&self) -> Result<Value, Error> {
-        let caches: Result<Map<_, _>, Error> =
-            self.caches.iter().map(|(name, cache)| Ok((name.clone(), stats(&cache.stats())?))).collect();
-        Ok(json!({ "server": stats(&self.server.stats())?, "caches": caches? }))
+        let mut caches = Map::new();
+        for feed in &self.feeds {
+            caches.insert(feed.name.clone(), stats(&feed.cache.stats())?);
+        }
+        Ok(json!({ "server": stats(&self.server.stats())?, "caches": caches }))
     }
 }
 

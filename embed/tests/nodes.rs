@@ -197,6 +197,37 @@ fn a_sync_client_has_what_the_server_publishes() {
 }
 
 #[test]
+fn updates_that_come_one_by_one_are_gathered_after_a_publication() {
+    let config = r#"{"tick_ms":5,"max_batch_size":3,"unix_origin_ns":0}"#;
+    let server = Node::create(Kind::SyncServer, config, [1; 32], Instant::ORIGIN).unwrap();
+    let at = |ms: u64| Instant::from_nanos(ms * 1_000_000);
+    let deadline = |ms| server.step(at(ms), [], &mut Vec::new()).unwrap();
+    let publish = |ms, keys: &[&'static str]| {
+        let update = |key: &&'static str| SerializedUpdate {
+            key: key.as_bytes(),
+            value: Some(b"v"),
+            ..SerializedUpdate::default()
+        };
+        assert_eq!(server.publish(at(ms), "felix", keys.iter().map(update)).1, Ok(()));
+    };
+    let crumbs = || {
+        let stats = server.command(at(0), r#"{"op":"stats"}"#).unwrap();
+        serde_json::from_str::<serde_json::Value>(&stats).unwrap()["caches"]["felix"]["breadcrumb_seq_number"]
+            .as_u64()
+    };
+    let before = crumbs().unwrap();
+    let since = || crumbs().unwrap() - before;
+    publish(100, &["/a"]);
+    assert_eq!(since(), 1, "the first at once");
+    publish(101, &["/b"]);
+    publish(102, &["/c"]);
+    assert_eq!((since(), deadline(104)), (1, Some(at(105))));
+    assert_eq!((deadline(105), since()), (None, 2));
+    publish(106, &["/d", "/e", "/f"]);
+    assert_eq!(since(), 3, "a whole batch does not wait");
+}
+
+#[test]
 fn a_codec_reads_what_it_writes() {
     let config = format!(r#"{{"keys":["{KEY}"],"label":"l"}}"#);
     let codec = Node::create(Kind::Codec, &config, [1; 32], Instant::ORIGIN).unwrap();

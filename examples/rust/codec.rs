@@ -56,7 +56,7 @@ fn expanded(mut frames: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
 fn show(message: &Message<'_>) {
     match message {
         Message::Kvs(kvs) => {
-            for update in kvs.iter() {
+            for update in kvs {
                 let (key, value) = (update.key, update.value.unwrap_or_default());
                 println!("{} = {}", String::from_utf8_lossy(key), String::from_utf8_lossy(value));
             }

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
     let now = || Instant::from_nanos(start.elapsed().as_nanos() as u64);
     let mut client = Client::new(Config::new("example", vec![server.parse()?]), seed, now())?;
-    let (mut connection, mut buffer) = (Connection::default(), [0; 65536]);
+    let (mut connection, mut buffer) = (Connection::default(), [0; 16384]);
     loop {
         while let Some(event) = client.poll_event() {
             match event {
