@@ -996,7 +996,8 @@ ndb_status ndb_free(ndb_node node);
 
  Any thread, one at a time: a second one is told `NDB_BUSY`. Does not block for more than a command of another thread takes.
 
- `NDB_STREAM`, `NDB_INVALID`: an input is wrong; none was taken. `NDB_CLOSED`, `NDB_POISONED`.
+ `NDB_STREAM`, `NDB_INVALID`: an input is wrong; none was taken. `NDB_UNSUPPORTED`: its settings have `tls`, which is the built-in
+ host's. `NDB_CLOSED`, `NDB_POISONED`.
  */
 ndb_status ndb_step(ndb_node node,
                     uint64_t now_ns,

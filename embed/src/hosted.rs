@@ -67,6 +67,11 @@ impl Host {
         self.bound
     }
 
+    /// Whether the streams of the node are to be secured.
+    pub(crate) fn secures(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Starts the thread.
     pub(crate) fn run(&self, inner: &Arc<Inner>) -> Result<(), Error> {
         let mut stage = self.stage();

@@ -85,13 +85,18 @@ impl Node {
     /// when to call again at the latest; `None` for when there is input. Time that runs back is taken as standing still.
     ///
     /// # Errors
-    /// `Busy` while another thread drives the node; `Closed`, `Poisoned`.
+    /// `Busy` while another thread drives the node; `Unsupported` if its settings have `tls`, which the built-in host alone
+    /// provides; `Closed`, `Poisoned`.
     pub fn step<'a>(
         &self,
         now: Instant,
         inputs: impl IntoIterator<Item = Input<'a>>,
         outputs: &mut Vec<Output>,
     ) -> Result<Option<Instant>, Code> {
+        #[cfg(feature = "hosted")]
+        if self.host.secures() {
+            return Err(Code::Unsupported);
+        }
         let _turn = Turn::take(&self.inner)?;
         self.inner.advance(now, inputs, outputs)
     }

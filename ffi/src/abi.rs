@@ -115,7 +115,8 @@ pub extern "C" fn ndb_free(node: ndb_node) -> Code {
 ///
 /// Any thread, one at a time: a second one is told `NDB_BUSY`. Does not block for more than a command of another thread takes.
 ///
-/// `NDB_STREAM`, `NDB_INVALID`: an input is wrong; none was taken. `NDB_CLOSED`, `NDB_POISONED`.
+/// `NDB_STREAM`, `NDB_INVALID`: an input is wrong; none was taken. `NDB_UNSUPPORTED`: its settings have `tls`, which is the built-in
+/// host's. `NDB_CLOSED`, `NDB_POISONED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ndb_step(
     node: ndb_node,

@@ -65,6 +65,18 @@ fn a_server_and_a_client_know_each_other_by_name() {
 }
 
 #[test]
+fn a_node_whose_settings_have_tls_is_not_driven_without_it() {
+    let authority = Authority::new("the CA");
+    authority.issue("felix", None);
+    let tls = tls(&authority, "felix", "peer_cn = 'typha'");
+    let settings = format!("hostname = 'h'\nendpoints = ['127.0.0.1:1']\n{tls}");
+    let client = Node::create(Kind::SyncClient, &settings, [3; 32], NOW).unwrap();
+    let mut outputs = Vec::new();
+    assert_eq!(client.step(NOW, [], &mut outputs), Err(Code::Unsupported));
+    assert!(outputs.is_empty(), "{outputs:?}");
+}
+
+#[test]
 fn settings_of_tls_that_say_too_little_are_refused() {
     let authority = Authority::new("the CA");
     authority.issue("typha", None);

@@ -43,6 +43,8 @@ type ClientConfig struct {
 	Dial Dial
 	// Hosted leaves sockets and loop to the library, with a thread of its own.
 	Hosted bool
+	// TLS secures the connection, with Hosted only: else a Dial of crypto/tls does.
+	TLS *TLS
 
 	// InOrder tries the servers in their order, not at random.
 	InOrder bool
@@ -70,6 +72,7 @@ func (c *ClientConfig) settings() op {
 		"hostname":           c.Hostname,
 		"endpoints":          orEmpty(c.Endpoints),
 		"syncer_type":        settings.Text(c.SyncerType),
+		"tls":                c.TLS,
 		"version":            settings.Text(c.Version),
 		"info":               settings.Text(c.Info),
 		"shuffle":            no(c.InOrder),
@@ -105,6 +108,9 @@ type Follower struct {
 
 // Follow starts a client. It ends with [Follower.Close]. ErrConfig says which setting cannot work.
 func Follow(config ClientConfig) (*Follower, error) {
+	if config.TLS != nil && !config.Hosted {
+		return nil, errTLS
+	}
 	dial := config.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext

@@ -24,6 +24,8 @@ type ServerConfig struct {
 	Listener net.Listener
 	// Hosted leaves sockets and loop to the library, with a thread of its own, on Bind.
 	Hosted bool
+	// TLS secures all connections, with Hosted only: else a Listener of crypto/tls does.
+	TLS *TLS
 	// EventBuffer is how many events wait for [Server.NextEvent] before the oldest is dropped; without it 1,024.
 	EventBuffer int
 
@@ -33,6 +35,9 @@ type ServerConfig struct {
 	Version string
 	// MaxBatchSize is how many updates are published at once.
 	MaxBatchSize int
+	// Tick is how long updates that come one by one are gathered after a publication; without it, each is published at once. A
+	// whole batch does not wait.
+	Tick time.Duration
 	// MaxMessageSize is how many updates one message of a plain snapshot has.
 	MaxMessageSize int
 	// PingInterval is the time between pings, PongTimeout how long a client may leave them unanswered.
@@ -53,7 +58,9 @@ func (c *ServerConfig) settings() op {
 	return op{
 		"syncer_types":         orEmpty(c.SyncerTypes),
 		"version":              settings.Text(c.Version),
+		"tls":                  c.TLS,
 		"max_batch_size":       settings.Count(c.MaxBatchSize),
+		"tick_ms":              settings.Millis(c.Tick),
 		"max_message_size":     settings.Count(c.MaxMessageSize),
 		"ping_interval_ms":     settings.Millis(c.PingInterval),
 		"pong_timeout_ms":      settings.Millis(c.PongTimeout),
@@ -84,8 +91,12 @@ type Server struct {
 // Events that wait unless told otherwise.
 const defaultEvents = 1024
 
-// Start starts a server. The context is for binding its socket only. A server ends with [Server.Close].
+// Start starts a server. The context is for binding its socket only. A server ends with [Server.Close]. ErrConfig says which
+// setting cannot work.
 func Start(ctx context.Context, config ServerConfig) (*Server, error) {
+	if config.TLS != nil && !config.Hosted {
+		return nil, errTLS
+	}
 	given := config.settings()
 	want := host.Wanted{Bind: config.Bind, Hosted: config.Hosted}
 	if config.Listener != nil {

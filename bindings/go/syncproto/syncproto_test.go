@@ -211,6 +211,42 @@ func TestTheProtocolRunsOverTLSOfGo(t *testing.T) {
 	}
 }
 
+// secured is what the one called name shows the one called peer.
+func secured(authority *check.Authority, name, peer string) *TLS {
+	key, cert := authority.Issue(name, "")
+	return &TLS{Key: key, Cert: cert, CA: authority.File(), PeerCN: peer}
+}
+
+func TestTheProtocolRunsOverTLSOfTheLibrary(t *testing.T) {
+	check.Leaks(t)
+	authority := check.NewAuthority(t)
+	server := serve(t, ServerConfig{
+		Bind: "127.0.0.1:0", Hosted: true, Tick: time.Millisecond, TLS: secured(authority, "typha", "felix"),
+	})
+	_, err := server.Publish(Felix, Update{Key: "/calico/k", Value: []byte("v")})
+	check.OK(t, err)
+	check.OK(t, server.SetStatus(Felix, InSync))
+	follower := follow(t, server, ClientConfig{Hosted: true, TLS: secured(authority, "felix", "typha")})
+	if values := inSync(t, follower); values["/calico/k"] != "v" {
+		t.Error(values)
+	}
+	wary := follow(t, server, ClientConfig{Hosted: true, TLS: secured(authority, "felix", "somebody")})
+	event, err := wary.Next(check.Context(t))
+	if err != nil || event.Kind != Unreached || !strings.Contains(event.Text, "trust") {
+		t.Error(event, err)
+	}
+}
+
+func TestTLSOfTheLibraryIsNotForgottenOnSocketsOfGo(t *testing.T) {
+	wanted := secured(check.NewAuthority(t), "typha", "felix")
+	if _, err := Start(check.Context(t), ServerConfig{Bind: "127.0.0.1:0", TLS: wanted}); !errors.Is(err, networkdb.ErrConfig) {
+		t.Error(err)
+	}
+	if _, err := Follow(ClientConfig{Endpoints: []string{"127.0.0.1:1"}, TLS: wanted}); !errors.Is(err, networkdb.ErrConfig) {
+		t.Error(err)
+	}
+}
+
 // clinging gives its first connection a Close that waits.
 type clinging struct {
 	net.Listener

@@ -13,7 +13,7 @@ import pytest
 from conftest import DEADLINE, soon, wait_for
 
 import networkdb
-from networkdb import NetworkDB, errors, sync
+from networkdb import NetworkDB, SyncClient, SyncServer, Tls, errors, sync
 
 
 def node(name: str = "a") -> NetworkDB:
@@ -62,6 +62,12 @@ def test_settings_are_checked() -> None:
             NetworkDB("a", **settings)
     with pytest.raises(errors.InvalidError, match="32 bytes"):
         NetworkDB("a", advertise="10.0.0.1:7946", seed=b"short")
+    tls = Tls(key="/nowhere/key.pem", cert="/nowhere/cert.pem", ca="/nowhere/ca.pem", peer_cn="felix", handshake_timeout=1.5)
+    for make in (lambda: SyncServer(bind="127.0.0.1:0", tls=tls), lambda: SyncClient(["127.0.0.1:1"], hostname="h", tls=tls)):
+        with pytest.raises(errors.ConfigError, match="/nowhere/"):
+            make()
+    with pytest.raises(errors.ConfigError):
+        SyncServer(bind="127.0.0.1:0", tick=-1.0)
     with sync.NetworkDB("a", bind="127.0.0.1:0") as a, pytest.raises(errors.SystemRefusedError):
         NetworkDB("b", bind=a.bound)
 

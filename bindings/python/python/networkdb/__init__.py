@@ -7,7 +7,7 @@ the sync protocol without sockets. Warnings of nodes go to the logger `networkdb
 from . import _native, errors, sync, syncproto
 from .asyncio import Events, Memberlist, NetworkDB, SyncClient, SyncServer, Watch
 from .codec import Codec, PacketMessage
-from .commands import Client, Gossip, Member, Network, Peer, Remembered, Row
+from .commands import Client, Gossip, Member, Network, Peer, Remembered, Row, Tls
 from .errors import Error, Status
 from .events import Event, EventKind
 from .step import Address, Carrier, Fault, Stepper
@@ -41,6 +41,7 @@ __all__ = [
     "SyncClient",
     "SyncServer",
     "SyncStatus",
+    "Tls",
     "Transport",
     "Update",
     "UpdateType",

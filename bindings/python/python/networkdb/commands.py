@@ -43,6 +43,31 @@ class Gossip:
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Mutual TLS on the built-in host: both sides show a certificate. `key`, `cert` and `ca` are PEM files; of the other side's
+    certificate the common name or a URI among its alternative names is demanded. Times are in seconds.
+    """
+
+    key: str
+    cert: str
+    ca: str
+    peer_cn: str | None = None
+    peer_uri_san: str | None = None
+    handshake_timeout: float | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """As the native part reads them."""
+        return given(
+            key=self.key,
+            cert=self.cert,
+            ca=self.ca,
+            peer_cn=self.peer_cn,
+            peer_uri_san=self.peer_uri_san,
+            handshake_timeout_ms=ms(self.handshake_timeout),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """A member of the cluster."""
 
@@ -343,7 +368,11 @@ class MemberlistNode(_Keys):
 
 
 class SyncServerNode(Node):
-    """A server of Typha's sync protocol, with the caches it serves: one for each of `syncer_types`. Times are in seconds."""
+    """A server of Typha's sync protocol, with the caches it serves: one for each of `syncer_types`. Times are in seconds.
+
+    `tick` is how long updates that come one by one are gathered after a publication; without it, each is published at once.
+    `ConfigError`, `SystemRefusedError` if `bind` cannot be bound.
+    """
 
     KIND = 3
 
@@ -351,10 +380,12 @@ class SyncServerNode(Node):
         self,
         *,
         bind: str | None = None,
+        tls: Tls | None = None,
         syncer_types: Sequence[str] = ("felix",),
         version: str | None = None,
         unix_origin_ns: int | None = None,
         max_batch_size: int | None = None,
+        tick: float | None = None,
         max_message_size: int | None = None,
         ping_interval: float | None = None,
         pong_timeout: float | None = None,
@@ -368,10 +399,12 @@ class SyncServerNode(Node):
     ) -> None:
         config = given(
             bind=bind,
+            tls=tls and tls.settings(),
             syncer_types=list(syncer_types),
             version=version,
             unix_origin_ns=unix_origin_ns,
             max_batch_size=max_batch_size,
+            tick_ms=ms(tick),
             max_message_size=max_message_size,
             ping_interval_ms=ms(ping_interval),
             pong_timeout_ms=ms(pong_timeout),
@@ -427,6 +460,7 @@ class SyncClientNode(Node):
         endpoints: Sequence[str],
         *,
         hostname: str = "",
+        tls: Tls | None = None,
         shuffle: bool | None = None,
         syncer_type: str | None = None,
         version: str | None = None,
@@ -446,6 +480,7 @@ class SyncClientNode(Node):
         config = given(
             endpoints=list(endpoints),
             hostname=hostname,
+            tls=tls and tls.settings(),
             shuffle=shuffle,
             syncer_type=syncer_type,
             version=version,

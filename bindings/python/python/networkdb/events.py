@@ -73,6 +73,15 @@ class EventKind(IntEnum):
     """The connection has ended; another will be made. `text`: why."""
     FINISHED = 70
     """There will be no more connections and no more events. `text`: why."""
+    CLIENT_HELLO = 80
+    """The C library's codec read a client's hello, and so on: in Python these are messages of `networkdb.syncproto`."""
+    SERVER_HELLO = 81
+    DECODER_RESTART = 82
+    ACK = 83
+    PING = 84
+    PONG = 85
+    UPDATES = 86
+    NIL = 87
 
 
 @dataclass(frozen=True, slots=True)
