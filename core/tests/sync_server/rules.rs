@@ -1,7 +1,9 @@
 //! What a client can notice of section 4 of the protocol, rule by rule.
 
+use std::time::Duration;
+
 use networkdb_core::{
-    machine::{Fault, Machine, StreamInput},
+    machine::{Fault, Input, Machine, StreamInput},
     syncproto::{
         ClientHello, Message, Pong, SyncStatus,
         server::{Event, Reason},
@@ -351,6 +353,19 @@ fn a_drain_drops_all_connections_evenly_and_takes_no_more() {
     world.pass(5 * SECOND);
     assert_eq!(world.events.last(), Some(&Event::Drained));
     assert_eq!((world.server.stats().connections_active, world.server.next_deadline()), (0, None));
+}
+
+#[test]
+fn a_drain_without_time_ends_all_connections_in_one_turn() {
+    let mut world = World::new(|_| ());
+    for _ in 0..20 {
+        world.join(Kind::Today);
+    }
+    world.server.drain(world.now, Duration::ZERO);
+    world.server.handle(world.now, Input::Tick);
+    assert_eq!((world.server.stats().connections_active, world.server.next_deadline()), (0, None));
+    world.settle();
+    assert_eq!(world.events.last(), Some(&Event::Drained));
 }
 
 #[test]

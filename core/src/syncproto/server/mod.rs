@@ -288,8 +288,13 @@ impl Server {
     }
 
     fn drop_due(&mut self) {
-        if self.drain.is_some() {
-            return self.drop_one(Reason::Draining);
+        if let Some(pause) = self.drain {
+            self.drop_one(Reason::Draining);
+            // Without a pause between them all go in this turn.
+            while pause.is_zero() && !self.sessions.is_empty() {
+                self.drop_one(Reason::Draining);
+            }
+            return;
         }
         if self.sessions.len() > self.shared.config.max_connections {
             self.drop_one(Reason::Rebalanced);
