@@ -75,7 +75,7 @@ impl Tables {
         }
         let unsent = own.unsent();
         if unsent >= self.config.drain_from {
-            let waits = own.drains.wait(now, own.queue.unsent(), self.config.gossip_interval / 2);
+            let waits = own.drains.wait(now, own.queue.unsent(), self.config.gossip_interval);
             return waits || self.drain(now, network) | oversize;
         }
         own.drains.rest();

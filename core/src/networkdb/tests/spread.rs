@@ -120,8 +120,8 @@ fn rows_written_on_and_on_are_sent_when_that_ends_but_the_first_at_once() {
 }
 
 #[test]
-fn rows_wait_for_who_writes_on_no_longer_than_half_an_interval() {
-    assert_eq!(streams_while_writing(15), [0, 10, 11, 12, 13, 14]);
+fn rows_wait_for_who_writes_on_no_longer_than_an_interval() {
+    assert_eq!(streams_while_writing(25), [0, 20, 21, 22, 23, 24]);
 }
 
 #[test]
