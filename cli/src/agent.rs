@@ -98,7 +98,8 @@ async fn listen(http: Option<Http>) -> Result<Option<(TcpListener, Http)>, Failu
         _ => Failure::agent(format!("cannot listen for HTTP on {}: {error}", http.addr)),
     };
     let listener = TcpListener::bind(http.addr).await.map_err(failed)?;
-    tracing::info!(address = %http.addr, changes = http.allow_changes, "diagnostics over HTTP");
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!(%address, changes = http.allow_changes, "diagnostics over HTTP");
     Ok(Some((listener, http)))
 }
 

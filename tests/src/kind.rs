@@ -4,9 +4,11 @@ use std::{
     env,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::LazyLock,
 };
+
+use crate::ports::spawn;
 
 /// A program that runs a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,8 +108,9 @@ pub(crate) static GO_PEERS: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = env::var_os("NETWORKDB_PEERS").map_or_else(|| sources.join("bin"), PathBuf::from);
     let programs = ["networkdb28", "networkdb2", "memberlist04", "memberlist06", "gob", "differential"];
     if !programs.iter().all(|program| folder.join(program).is_file()) {
-        let build = Command::new(sources.join("build")).arg(&folder).output();
-        let build = build.expect("tests/peers/build can be started");
+        let mut build = Command::new(sources.join("build"));
+        let build = spawn(build.arg(&folder).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let build = build.wait_with_output().expect("tests/peers/build ends");
         let errors = String::from_utf8_lossy(&build.stderr);
         assert!(build.status.success(), "tests/peers/build failed, is Go installed? {errors}");
     }

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `kind` | which programs there are, and how each is started |
-//! | `ports` | free addresses on loopback |
+//! | `ports` | free addresses on loopback, and children that do not hold them |
 //! | `process` | a child whose output is always read, and that never outlives its owner |
 //! | `lines` | requests and replies, one JSON object a line |
 //! | `peer` | one node: start, ask, kill, start again |
@@ -29,7 +29,7 @@ mod wait;
 pub use cluster::{Cluster, NETWORK, TABLE};
 pub use kind::Kind;
 pub use peer::{Peer, Spec};
-pub use ports::free_addr;
+pub use ports::{free_addr, spawn};
 pub use process::{Log, Process};
 pub use rows::Table;
 pub use wait::{Case, each, eventually, keys, matrix};

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::wait::eventually;
+use crate::{ports::spawn, wait::eventually};
 
 /// What a process has said on stderr, line by line. Clones are the same log.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +41,7 @@ impl Process {
     /// Starts `command`; what it says on stderr goes to `log`.
     pub fn start(command: &mut Command, log: &Log) -> Self {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let mut child = spawn(piped);
         log.follow(child.stderr.take().expect("stderr is piped"));
         Self { child }
     }
@@ -64,8 +64,8 @@ impl Process {
 
     /// SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(status.expect("kill can be started").success(), "the process runs");
+        let status = spawn(Command::new("kill").args(["-TERM", &self.child.id().to_string()])).wait();
+        assert!(status.expect("kill ends").success(), "the process runs");
     }
 
     /// SIGKILL.

@@ -11,7 +11,7 @@ use std::{
 
 use networkdb_host::sync::serve;
 use networkdb_tests::{
-    eventually,
+    eventually, spawn,
     sync::{Client, DEADLINE, GoClient, OurClient, OurServer, Server, Update, client_config},
 };
 use serde_json::Value;
@@ -60,7 +60,7 @@ fn memory() -> u64 {
 fn allow_many_sockets() {
     let limit = ["--nofile=4096:".to_owned(), format!("--pid={}", id())];
     assert!(
-        Command::new("prlimit").args(limit).status().unwrap().success(),
+        spawn(Command::new("prlimit").args(limit)).wait().unwrap().success(),
         "2,000 open files must be allowed"
     );
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::schedule::{Outcome, Schedule};
-use crate::kind::GO_PEERS;
+use crate::{kind::GO_PEERS, ports::spawn};
 
 /// Does schedules, several at once. Outcomes by seed.
 ///
@@ -17,8 +17,7 @@ use crate::kind::GO_PEERS;
 pub fn run_all(schedules: &[Schedule]) -> BTreeMap<u64, Outcome> {
     let lines: String = schedules.iter().map(line).collect();
     let mut program = Command::new(GO_PEERS.join("differential"));
-    let piped = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = piped.spawn().expect("the Go program can be started");
+    let mut child = spawn(program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let writer = thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let output = child.wait_with_output().expect("a child can be waited for");

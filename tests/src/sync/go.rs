@@ -14,6 +14,7 @@ use super::{Client, DEADLINE, IN_SYNC, Server, Update};
 use crate::{
     kind::GO_PEERS,
     lines::Lines,
+    ports::spawn,
     process::{Log, Process},
 };
 
@@ -188,7 +189,7 @@ impl Client for GoClient {
 pub fn encode(variant: &str, messages: &[Value]) -> Vec<u8> {
     let mut command = Command::new(GO_PEERS.join("gob"));
     command.arg("encode").args(["--variant", variant]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("the peer can be started");
+    let mut child = spawn(&mut command);
     let mut stdin = child.stdin.take().expect("piped");
     let lines = messages.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
     // In a thread of its own: the output may fill its pipe before the input is read.
@@ -200,6 +201,6 @@ pub fn encode(variant: &str, messages: &[Value]) -> Vec<u8> {
 
 /// Writes certificates of one CA for both sides, and of a stranger, into a folder.
 pub fn certificates(folder: &Path) {
-    let status = Command::new(GO_PEERS.join("gob")).arg("certs").arg(folder).status();
-    assert!(status.expect("the peer can be started").success());
+    let status = spawn(Command::new(GO_PEERS.join("gob")).arg("certs").arg(folder)).wait();
+    assert!(status.expect("it ends").success());
 }
