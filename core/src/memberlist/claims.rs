@@ -32,7 +32,7 @@ struct Claim {
 
 impl Memberlist {
     /// Somebody, or this node at its start, says a node is alive.
-    pub(super) fn alive(&mut self, now: Instant, alive: &Alive<'_>, start: bool, d: &mut impl Delegate) {
+    pub(super) fn alive(&mut self, now: Instant, alive: &Alive<'_>, start: bool, d: &mut dyn Delegate) {
         if self.leaving && *alive.node == *self.config.name {
             return;
         }
@@ -59,7 +59,7 @@ impl Memberlist {
     }
 
     /// The checks that need no knowledge of the node.
-    fn check_alive(&mut self, alive: &Alive<'_>, d: &mut impl Delegate) -> Option<Claim> {
+    fn check_alive(&mut self, alive: &Alive<'_>, d: &mut dyn Delegate) -> Option<Claim> {
         let reason = match Self::malformed(alive) {
             Some(reason) => reason,
             None if !d.accepts_alive(alive) => "alive: refused by the delegate",
@@ -104,7 +104,7 @@ impl Memberlist {
         now: Instant,
         claim: &Claim,
         alive: &Alive<'_>,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) -> Option<bool> {
         let known = self.roster.get(&claim.name).map(|record| &record.member);
         if known.is_some_and(|member| member.addr == claim.addr) {
@@ -143,7 +143,7 @@ impl Memberlist {
         None
     }
 
-    fn take_alive(&mut self, now: Instant, alive: &Alive<'_>, claim: Claim, d: &mut impl Delegate) {
+    fn take_alive(&mut self, now: Instant, alive: &Alive<'_>, claim: Claim, d: &mut dyn Delegate) {
         let spread = Alive { port: claim.addr.port(), ..alive.clone() };
         self.queue(Topic::Node(claim.name.clone()), |out| spread.encode(out));
         let Some(Record { member, .. }) = self.roster.get_mut(&claim.name) else { return };
@@ -201,7 +201,7 @@ impl Memberlist {
     }
 
     /// A suspect's grace period is over.
-    pub(super) fn suspicion_over(&mut self, now: Instant, name: &Name, d: &mut impl Delegate) {
+    pub(super) fn suspicion_over(&mut self, now: Instant, name: &Name, d: &mut dyn Delegate) {
         let Some(record) = self.roster.get(name) else { return };
         if record.member.state != State::Suspect {
             return;
@@ -215,7 +215,7 @@ impl Memberlist {
     }
 
     /// Somebody says a node is dead, or the node itself says it leaves.
-    pub(super) fn dead(&mut self, now: Instant, dead: &Accusation<'_>, d: &mut impl Delegate) {
+    pub(super) fn dead(&mut self, now: Instant, dead: &Accusation<'_>, d: &mut dyn Delegate) {
         let Some(record) = self.roster.get_mut(&dead.node) else { return };
         if dead.incarnation < record.member.incarnation {
             return;
@@ -261,7 +261,7 @@ impl Memberlist {
     }
 
     /// One row of a push/pull.
-    pub(super) fn merge_row(&mut self, now: Instant, row: &Row<'_>, d: &mut impl Delegate) {
+    pub(super) fn merge_row(&mut self, now: Instant, row: &Row<'_>, d: &mut dyn Delegate) {
         let accusation = |from: &[u8]| Accusation {
             incarnation: row.incarnation,
             node: row.name.clone(),

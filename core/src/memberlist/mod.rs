@@ -143,7 +143,7 @@ impl Memberlist {
         config: Config,
         seed: [u8; 32],
         now: Instant,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) -> Result<Self, ConfigError> {
         config.check(&d.meta())?;
         let mut list = Self {
@@ -185,7 +185,7 @@ impl Memberlist {
     }
 
     /// Takes one input, does what is due, and tells `d` what came of it.
-    pub fn handle(&mut self, now: Instant, input: Input<'_>, d: &mut impl Delegate) {
+    pub fn handle(&mut self, now: Instant, input: Input<'_>, d: &mut dyn Delegate) {
         let now = self.advance(now);
         match input {
             Input::Tick => {}
@@ -294,7 +294,7 @@ impl Memberlist {
         self.now
     }
 
-    fn on_timer(&mut self, now: Instant, timer: Timer, d: &mut impl Delegate) {
+    fn on_timer(&mut self, now: Instant, timer: Timer, d: &mut dyn Delegate) {
         match timer {
             Timer::Gossip => self.gossip(now, d),
             Timer::Probe => self.probe_tick(now, d),
@@ -309,7 +309,7 @@ impl Memberlist {
         }
     }
 
-    fn on_packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], d: &mut impl Delegate) {
+    fn on_packet(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], d: &mut dyn Delegate) {
         self.counters.packets_in += 1;
         self.counters.bytes_in += bytes.len() as u64;
         self.probes.answers = 0;
@@ -337,7 +337,7 @@ impl Memberlist {
         from: SocketAddr,
         kind: MessageType,
         body: &[u8],
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) -> Result<(), &'static str> {
         let bad = |reason| move |_: DecodeError| reason;
         match kind {

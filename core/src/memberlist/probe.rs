@@ -74,7 +74,7 @@ impl Probes {
 
 impl Memberlist {
     /// The probe ticker.
-    pub(super) fn probe_tick(&mut self, now: Instant, d: &mut impl Delegate) {
+    pub(super) fn probe_tick(&mut self, now: Instant, d: &mut dyn Delegate) {
         self.timers.set(Timer::Probe, now + self.config.probe_interval);
         if self.probes.current.is_some() {
             self.probes.overdue = true;
@@ -83,7 +83,7 @@ impl Memberlist {
         }
     }
 
-    fn probe_next(&mut self, now: Instant, d: &mut impl Delegate) {
+    fn probe_next(&mut self, now: Instant, d: &mut dyn Delegate) {
         let keep = self.config.gossip_to_the_dead_time;
         let next = self.roster.next_to_probe(&self.config.name, now, keep, &mut self.rng);
         if let Some(target) = next {
@@ -91,7 +91,7 @@ impl Memberlist {
         }
     }
 
-    fn probe(&mut self, now: Instant, target: Name, d: &mut impl Delegate) {
+    fn probe(&mut self, now: Instant, target: Name, d: &mut dyn Delegate) {
         let Some(record) = self.roster.get(&target) else { return };
         let (addr, state, incarnation) = (record.member.addr, record.member.state, record.member.incarnation);
         let seq = self.probes.next_seq();
@@ -166,7 +166,7 @@ impl Memberlist {
     }
 
     /// The end of the probe's time.
-    pub(super) fn probe_end(&mut self, now: Instant, d: &mut impl Delegate) {
+    pub(super) fn probe_end(&mut self, now: Instant, d: &mut dyn Delegate) {
         let Some(probe) = self.probes.current.take() else { return };
         if probe.answered_by_stream {
             self.counters.drop("probe: answered by stream, but not by packet");
@@ -188,13 +188,13 @@ impl Memberlist {
         self.probe_over(now, d);
     }
 
-    fn probe_succeeded(&mut self, now: Instant, d: &mut impl Delegate) {
+    fn probe_succeeded(&mut self, now: Instant, d: &mut dyn Delegate) {
         self.counters.probes_answered += 1;
         self.awareness.apply(-1);
         self.probe_over(now, d);
     }
 
-    fn probe_over(&mut self, now: Instant, d: &mut impl Delegate) {
+    fn probe_over(&mut self, now: Instant, d: &mut dyn Delegate) {
         self.timers.cancel(&Timer::ProbeTimeout);
         self.timers.cancel(&Timer::ProbeEnd);
         if std::mem::take(&mut self.probes.overdue) {
@@ -211,7 +211,7 @@ impl Memberlist {
         }
     }
 
-    pub(super) fn on_ping(&mut self, from: SocketAddr, ping: &Ping<'_>, d: &mut impl Delegate) {
+    pub(super) fn on_ping(&mut self, from: SocketAddr, ping: &Ping<'_>, d: &mut dyn Delegate) {
         if !ping.node.is_empty() && *ping.node != *self.config.name {
             return self.counters.drop("ping for another node");
         }
@@ -227,7 +227,7 @@ impl Memberlist {
         now: Instant,
         from: SocketAddr,
         ask: &IndirectPing<'_>,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) {
         let target = ip_from_bytes(ask.target.as_deref().unwrap_or_default());
         let asker = self.reply_to(from, ask.source_addr.as_deref(), ask.source_port);
@@ -250,14 +250,14 @@ impl Memberlist {
     }
 
     /// A ping sent for somebody else was not answered in time.
-    pub(super) fn relay_timeout(&mut self, seq: u32, d: &mut impl Delegate) {
+    pub(super) fn relay_timeout(&mut self, seq: u32, d: &mut dyn Delegate) {
         if let Some(Relay { asker, asker_seq, nack: true }) = self.probes.relays.remove(&seq) {
             let nack = encoded(|out| Nack { seq: asker_seq }.encode(out));
             self.send_with_broadcasts(asker, nack.into(), d);
         }
     }
 
-    pub(super) fn on_ack(&mut self, now: Instant, ack: &Ack<'_>, d: &mut impl Delegate) {
+    pub(super) fn on_ack(&mut self, now: Instant, ack: &Ack<'_>, d: &mut dyn Delegate) {
         if let Some(relay) = self.probes.relays.remove(&ack.seq) {
             self.timers.cancel(&Timer::Relay(ack.seq));
             let ack = encoded(|out| Ack { seq: relay.asker_seq, payload: None }.encode(out));

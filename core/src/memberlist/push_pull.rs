@@ -59,7 +59,7 @@ impl Memberlist {
     }
 
     /// This node's state as a message.
-    pub(super) fn state_message(&mut self, now: Instant, join: bool, d: &mut impl Delegate) -> Vec<u8> {
+    pub(super) fn state_message(&mut self, now: Instant, join: bool, d: &mut dyn Delegate) -> Vec<u8> {
         let user_state = d.local_state(now, join);
         let rows: Vec<Row<'_>> = self.roster.members().filter_map(row).collect();
         stream::push_pull(join, &rows, &user_state, self.config.dialect)
@@ -71,7 +71,7 @@ impl Memberlist {
         now: Instant,
         state: &PushPull,
         join: bool,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) -> Result<(), MergeRefusal> {
         self.verify_versions(&state.rows)?;
         if join {

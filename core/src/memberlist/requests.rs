@@ -51,7 +51,7 @@ impl Requests {
 
 impl Memberlist {
     /// This node's first word about itself.
-    pub(super) fn announce(&mut self, now: Instant, d: &mut impl Delegate) {
+    pub(super) fn announce(&mut self, now: Instant, d: &mut dyn Delegate) {
         self.incarnation = 1;
         let own = Member {
             name: self.config.name.clone(),
@@ -74,7 +74,7 @@ impl Memberlist {
 
     /// Exchanges state with all `seeds` at once. One dead seed costs no other anything, and its own deadline once.
     /// Ends with [`Outcome::Joined`].
-    pub fn join(&mut self, now: Instant, seeds: Vec<Endpoint>, d: &mut impl Delegate) -> RequestId {
+    pub fn join(&mut self, now: Instant, seeds: Vec<Endpoint>, d: &mut dyn Delegate) -> RequestId {
         let now = self.advance(now);
         let request = self.requests.next();
         if seeds.is_empty() {
@@ -97,7 +97,7 @@ impl Memberlist {
         request: RequestId,
         seed: Endpoint,
         result: Result<Option<SocketAddr>, StreamFault>,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) {
         let Some(join) = self.requests.joins.get_mut(&request) else { return };
         match result {
@@ -114,7 +114,7 @@ impl Memberlist {
 
     /// Says goodbye. Ends with [`Outcome::Spread`] once the others have been told, or after `timeout`. The node
     /// keeps running, and no longer believes that it is alive.
-    pub fn leave(&mut self, now: Instant, timeout: Duration, d: &mut impl Delegate) -> RequestId {
+    pub fn leave(&mut self, now: Instant, timeout: Duration, d: &mut dyn Delegate) -> RequestId {
         let now = self.advance(now);
         self.leaving = true;
         let name = self.config.name.clone();
@@ -126,7 +126,7 @@ impl Memberlist {
 
     /// Spreads this node's meta, asked of `d`, as news. Ends with [`Outcome::Spread`]. Meta over 512 bytes is cut
     /// off at the call of the owner, not here: it is then not spread at all.
-    pub fn update(&mut self, now: Instant, timeout: Duration, d: &mut impl Delegate) -> RequestId {
+    pub fn update(&mut self, now: Instant, timeout: Duration, d: &mut dyn Delegate) -> RequestId {
         let now = self.advance(now);
         self.raise_incarnation(0);
         let name = self.config.name.clone();
@@ -137,7 +137,7 @@ impl Memberlist {
         self.await_spread(now, timeout, d)
     }
 
-    fn await_spread(&mut self, now: Instant, timeout: Duration, d: &mut impl Delegate) -> RequestId {
+    fn await_spread(&mut self, now: Instant, timeout: Duration, d: &mut dyn Delegate) -> RequestId {
         let request = self.requests.next();
         let local = &self.config.name;
         let alone = !self.roster.members().any(|member| member.name != *local && !is_gone(member.state));
@@ -152,7 +152,7 @@ impl Memberlist {
     }
 
     /// Ends the waits whose news has been sent its full number of times, or replaced.
-    pub(super) fn settle_spreads(&mut self, now: Instant, d: &mut impl Delegate) {
+    pub(super) fn settle_spreads(&mut self, now: Instant, d: &mut dyn Delegate) {
         let done: Vec<RequestId> = self
             .requests
             .spreads
@@ -167,7 +167,7 @@ impl Memberlist {
         }
     }
 
-    pub(super) fn spread_timeout(&mut self, now: Instant, request: RequestId, d: &mut impl Delegate) {
+    pub(super) fn spread_timeout(&mut self, now: Instant, request: RequestId, d: &mut dyn Delegate) {
         if self.requests.spreads.remove(&request).is_some() {
             d.done(now, request, Outcome::Spread(false));
         }

@@ -40,7 +40,7 @@ impl Memberlist {
     }
 
     /// Sends one message with as many broadcasts as fit beside it.
-    pub(super) fn send_with_broadcasts(&mut self, to: SocketAddr, message: Vec<u8>, d: &mut impl Delegate) {
+    pub(super) fn send_with_broadcasts(&mut self, to: SocketAddr, message: Vec<u8>, d: &mut dyn Delegate) {
         let limit = self.security.piggyback_budget(self.config.packet_size, message.len());
         let mut parts = vec![Bytes::from(message)];
         self.take_broadcasts(limit, u32::MAX, &mut parts, d);
@@ -67,7 +67,7 @@ impl Memberlist {
 
     /// Tells a few random members what waits in the queues. While there is something new, each is told only that:
     /// what was told before keeps its pauses.
-    pub(super) fn gossip(&mut self, now: Instant, d: &mut impl Delegate) {
+    pub(super) fn gossip(&mut self, now: Instant, d: &mut dyn Delegate) {
         let chosen = self.gossip_targets(now);
         let copies = u32::try_from(chosen.len().max(1)).unwrap_or(u32::MAX);
         let below = if self.least_sent(d) < Some(copies) { copies } else { u32::MAX };
@@ -103,7 +103,7 @@ impl Memberlist {
     }
 
     /// If news waits: how often that has been sent which was sent least.
-    fn least_sent(&self, d: &impl Delegate) -> Option<u32> {
+    fn least_sent(&self, d: &dyn Delegate) -> Option<u32> {
         [self.broadcasts.least_sent(), d.least_sent()].into_iter().flatten().min()
     }
 
@@ -114,7 +114,7 @@ impl Memberlist {
     }
 
     /// Membership first; the layer above gets the room that is left.
-    fn take_broadcasts(&mut self, limit: usize, below: u32, parts: &mut Vec<Bytes>, d: &mut impl Delegate) {
+    fn take_broadcasts(&mut self, limit: usize, below: u32, parts: &mut Vec<Bytes>, d: &mut dyn Delegate) {
         let times = copies(self.config.retransmit_mult, self.roster.len(), self.config.gossip_nodes);
         let budget = Budget { below, ..Budget::new(limit, |_| PART_OVERHEAD, times) };
         let used = self.broadcasts.take(&budget, parts);

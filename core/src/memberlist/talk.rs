@@ -106,7 +106,7 @@ impl Memberlist {
         now: Instant,
         id: StreamId,
         input: StreamInput<'_>,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) {
         match input {
             StreamInput::Accepted { from } => self.accept(now, id, from),
@@ -122,7 +122,7 @@ impl Memberlist {
         }
     }
 
-    fn received(&mut self, now: Instant, id: StreamId, bytes: &[u8], d: &mut impl Delegate) {
+    fn received(&mut self, now: Instant, id: StreamId, bytes: &[u8], d: &mut dyn Delegate) {
         if self.stream_bytes_in().saturating_add(bytes.len()) > MAX_INBOUND {
             self.counters.drop("stream: too many bytes of all streams together");
             return self.break_off(now, id, StreamFault::Overloaded, d);
@@ -144,7 +144,7 @@ impl Memberlist {
         self.talks.values().map(|talk| talk.lane.unsent()).sum()
     }
 
-    fn break_off(&mut self, now: Instant, id: StreamId, fault: StreamFault, d: &mut impl Delegate) {
+    fn break_off(&mut self, now: Instant, id: StreamId, fault: StreamFault, d: &mut dyn Delegate) {
         if let Some(mut talk) = self.forget_talk(id) {
             talk.lane.abort(&mut self.out);
             self.conclude(now, talk.role, Err(fault), d);
@@ -159,7 +159,7 @@ impl Memberlist {
     }
 
     /// A stream's time is over.
-    pub(super) fn talk_timeout(&mut self, now: Instant, id: StreamId, d: &mut impl Delegate) {
+    pub(super) fn talk_timeout(&mut self, now: Instant, id: StreamId, d: &mut dyn Delegate) {
         self.break_off(now, id, StreamFault::TimedOut, d);
     }
 
@@ -180,7 +180,7 @@ impl Memberlist {
         self.talks.insert(id, talk);
     }
 
-    fn opened(&mut self, now: Instant, id: StreamId, at: SocketAddr, d: &mut impl Delegate) {
+    fn opened(&mut self, now: Instant, id: StreamId, at: SocketAddr, d: &mut dyn Delegate) {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         talk.peer = Some(at);
         let message = match &talk.role {
@@ -212,12 +212,12 @@ impl Memberlist {
         len
     }
 
-    fn write_state(&mut self, now: Instant, id: StreamId, join: bool, dialling: bool, d: &mut impl Delegate) {
+    fn write_state(&mut self, now: Instant, id: StreamId, join: bool, dialling: bool, d: &mut dyn Delegate) {
         let message = self.state_message(now, join, d);
         self.state_bytes = self.write(id, &message, dialling);
     }
 
-    fn sent(&mut self, now: Instant, id: StreamId, count: usize, d: &mut impl Delegate) {
+    fn sent(&mut self, now: Instant, id: StreamId, count: usize, d: &mut dyn Delegate) {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         talk.lane.sent(&mut self.out, count);
         if talk.lane.is_drained() && matches!(talk.role, Role::Deliver { .. }) {
@@ -227,7 +227,7 @@ impl Memberlist {
         self.end_if_over(id);
     }
 
-    fn peer_finished(&mut self, now: Instant, id: StreamId, d: &mut impl Delegate) {
+    fn peer_finished(&mut self, now: Instant, id: StreamId, d: &mut dyn Delegate) {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         talk.peer_finished = true;
         if !matches!(talk.role, Role::Over | Role::Deliver { .. }) {
@@ -256,7 +256,7 @@ impl Memberlist {
         now: Instant,
         id: StreamId,
         result: Result<Option<StreamMessage>, StreamError>,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) {
         let Some(talk) = self.talks.get_mut(&id) else { return };
         let message = match result {
@@ -279,7 +279,7 @@ impl Memberlist {
         self.end_if_over(id);
     }
 
-    fn undecodable(&mut self, now: Instant, id: StreamId, error: StreamError, d: &mut impl Delegate) {
+    fn undecodable(&mut self, now: Instant, id: StreamId, error: StreamError, d: &mut dyn Delegate) {
         self.counters.drop(error.reason());
         let Some(talk) = self.talks.get_mut(&id) else { return };
         if let Some(peer) = talk.peer {
@@ -305,7 +305,7 @@ impl Memberlist {
     }
 
     /// Does what a dialler asks.
-    fn serve(&mut self, now: Instant, id: StreamId, message: StreamMessage, d: &mut impl Delegate) {
+    fn serve(&mut self, now: Instant, id: StreamId, message: StreamMessage, d: &mut dyn Delegate) {
         match message {
             StreamMessage::Ping(ping) => self.serve_ping(id, &ping),
             StreamMessage::PushPull(state) => self.serve_push_pull(now, id, &state, d),
@@ -326,7 +326,7 @@ impl Memberlist {
     }
 
     /// The own state goes out before the peer's is judged, so that the dialler always gets an answer.
-    fn serve_push_pull(&mut self, now: Instant, id: StreamId, state: &PushPull, d: &mut impl Delegate) {
+    fn serve_push_pull(&mut self, now: Instant, id: StreamId, state: &PushPull, d: &mut dyn Delegate) {
         if self.stream_bytes_out() >= MAX_OUTBOUND {
             self.counters.drop("push/pull: too many answers not yet read");
             return self.hang_up(id);
@@ -347,7 +347,7 @@ impl Memberlist {
         now: Instant,
         role: &Role,
         message: StreamMessage,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) -> Result<(), StreamFault> {
         match (role, message) {
             (_, StreamMessage::Error(text)) => Err(StreamFault::Remote(text)),
@@ -368,7 +368,7 @@ impl Memberlist {
         now: Instant,
         role: Role,
         result: Result<Option<SocketAddr>, StreamFault>,
-        d: &mut impl Delegate,
+        d: &mut dyn Delegate,
     ) {
         match role {
             Role::Sync { join: Some(request), to } => self.join_progress(now, request, to, result, d),

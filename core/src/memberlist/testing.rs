@@ -21,7 +21,7 @@ pub enum Step<'a> {
 
 impl Memberlist {
     /// Applies one step as if it had come by the network.
-    pub fn apply(&mut self, now: Instant, step: &Step<'_>, d: &mut impl Delegate) {
+    pub fn apply(&mut self, now: Instant, step: &Step<'_>, d: &mut dyn Delegate) {
         let now = self.advance(now);
         match step {
             Step::Alive(alive) => self.alive(now, alive, false, d),
