@@ -5,35 +5,65 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
-    hash::Hash,
+    collections::BTreeMap,
+    hash::{BuildHasher, Hash, RandomState},
 };
 
 use bytes::Bytes;
+use hashbrown::HashTable;
 
 /// Names one queued broadcast for the life of its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BroadcastId {
-    len: usize,
+    len: u32,
     number: u64,
 }
 
-/// Where a broadcast stands: transmissions, length, number.
-type Place = (u32, Reverse<usize>, Reverse<u64>);
+/// Where a broadcast stands. The greatest goes first: new ones come last in memory, where a tree takes them cheaply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    sent: Reverse<u32>,
+    id: BroadcastId,
+}
+
+impl Place {
+    fn new(sent: u32, id: BroadcastId) -> Self {
+        Self { sent: Reverse(sent), id }
+    }
+
+    /// The first of those sent so often that are no longer than `len`.
+    fn longest(sent: u32, len: usize) -> Self {
+        Self::new(sent, BroadcastId { len: short(len), number: u64::MAX })
+    }
+}
+
+fn short(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
 
 #[derive(Debug)]
-struct Entry<K> {
-    key: Option<K>,
+struct Waiting {
     bytes: Bytes,
+    /// The hash of its key, under which it is filed.
+    filed: Option<u64>,
+}
+
+/// What a message costs beyond its own bytes.
+#[derive(Clone, Copy, Debug)]
+pub enum Overhead {
+    /// The same for each.
+    Each(usize),
+    /// By its length. Must not fall as that grows.
+    Of(fn(usize) -> usize),
 }
 
 /// What one [`BroadcastQueue::take`] may fill, and how it counts.
 #[derive(Clone, Copy, Debug)]
-pub struct Budget<F> {
+pub struct Budget {
     /// Bytes that may be used.
     pub limit: usize,
-    /// What a message of a given length costs beyond its own bytes. Must not fall as the length grows.
-    pub overhead: F,
+    /// What a message costs beyond its own bytes.
+    pub overhead: Overhead,
     /// A message is dropped once it has been sent so often, at least once.
     pub transmits: u32,
     /// Only messages sent fewer times than this are taken.
@@ -42,20 +72,23 @@ pub struct Budget<F> {
     pub weight: u32,
 }
 
-impl<F: Fn(usize) -> usize> Budget<F> {
+impl Budget {
     /// Room for any message, each counted as sent once.
-    pub fn new(limit: usize, overhead: F, transmits: u32) -> Self {
+    pub fn new(limit: usize, overhead: Overhead, transmits: u32) -> Self {
         Self { limit, overhead, transmits, below: u32::MAX, weight: 1 }
     }
 
     /// What a message of `len` bytes uses up.
     fn cost(&self, len: usize) -> usize {
-        len + (self.overhead)(len)
+        len + match self.overhead {
+            Overhead::Each(bytes) => bytes,
+            Overhead::Of(bytes) => bytes(len),
+        }
     }
 
     /// The longest message that fits into `room` bytes.
     fn longest(&self, room: usize) -> Option<usize> {
-        let mut len = room.checked_sub((self.overhead)(0))?;
+        let mut len = room.checked_sub(self.cost(0))?;
         while self.cost(len) > room {
             len = len.checked_sub(1)?;
         }
@@ -66,30 +99,27 @@ impl<F: Fn(usize) -> usize> Budget<F> {
 /// Broadcasts waiting, by what they say (`K`): a new one replaces the older one with the same key.
 #[derive(Debug)]
 pub struct BroadcastQueue<K> {
-    order: BTreeMap<Place, Entry<K>>,
-    /// The last one queued under each key.
-    by_key: HashMap<K, Place>,
-    /// Earlier ones that were not outdated by it; seldom any.
-    beside: HashMap<K, Vec<Place>>,
-    last: u64,
-    bytes: usize,
-    unsent: usize,
+    order: Order,
+    /// Those with a key. More than one of the same key wait where the newer did not outdate the older.
+    by_key: HashTable<Filed<K>>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Filed<K> {
+    /// Of the key, which need not be looked at to find its place.
+    hash: u64,
+    key: K,
+    id: BroadcastId,
 }
 
 impl<K> Default for BroadcastQueue<K> {
     fn default() -> Self {
-        Self {
-            order: BTreeMap::new(),
-            by_key: HashMap::new(),
-            beside: HashMap::new(),
-            last: 0,
-            bytes: 0,
-            unsent: 0,
-        }
+        Self { order: Order::default(), by_key: HashTable::new(), hasher: RandomState::new() }
     }
 }
 
-impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
+impl<K: Eq + Hash> BroadcastQueue<K> {
     /// Queues a broadcast. With a key it replaces what is queued under that key.
     pub fn push(&mut self, key: Option<K>, bytes: Bytes) -> BroadcastId {
         self.push_over(key, bytes, |_| true)
@@ -103,168 +133,185 @@ impl<K: Eq + Hash + Clone> BroadcastQueue<K> {
         bytes: Bytes,
         outdated: impl Fn(&Bytes) -> bool,
     ) -> BroadcastId {
-        self.last += 1;
-        let (len, number) = (bytes.len(), self.last);
-        let place = (0, Reverse(len), Reverse(number));
-        if let Some(key) = &key {
-            // Hardly ever is there any; the key need not be hashed to know that.
-            let beside = if self.beside.is_empty() { None } else { self.beside.remove(key) };
-            let mut earlier = beside.unwrap_or_default();
-            earlier.extend(self.by_key.insert(key.clone(), place));
-            earlier.retain(|&old| !self.remove_if(old, &outdated));
-            if !earlier.is_empty() {
-                self.beside.insert(key.clone(), earlier);
-            }
-        }
-        self.put(place, Entry { key, bytes });
-        BroadcastId { len, number }
+        let id = self.order.next_id(bytes.len());
+        let filed = key.map(|key| self.file(key, id, outdated));
+        self.order.put(Place::new(0, id), Waiting { bytes, filed });
+        id
     }
 
-    /// Whether it is gone.
-    fn remove_if(&mut self, place: Place, outdated: impl Fn(&Bytes) -> bool) -> bool {
-        let over = self.order.get(&place).is_none_or(|entry| outdated(&entry.bytes));
-        if over {
-            self.remove(place);
+    /// Files a broadcast under its key, in the place of those it outdates.
+    fn file(&mut self, key: K, id: BroadcastId, outdated: impl Fn(&Bytes) -> bool) -> u64 {
+        let hash = self.hasher.hash_one(&key);
+        let order = &mut self.order;
+        let mut over = |earlier: &Filed<K>| earlier.key == key && order.remove_if(earlier.id, &outdated);
+        while let Ok(earlier) = self.by_key.find_entry(hash, &mut over) {
+            earlier.remove();
         }
-        over
+        self.by_key.insert_unique(hash, Filed { hash, key, id }, |filed| filed.hash);
+        hash
     }
 
     /// Whether this broadcast still waits: neither sent its full number of times nor replaced.
     pub fn contains(&self, id: BroadcastId) -> bool {
-        let most = self.order.last_key_value().map_or(0, |(place, _)| place.0);
-        (0..=most).any(|times| self.order.contains_key(&(times, Reverse(id.len), Reverse(id.number))))
+        self.order.place(id).is_some()
     }
 
     /// The broadcast last queued under `key`.
     pub fn id(&self, key: &K) -> Option<BroadcastId> {
-        self.by_key.get(key).map(|place| BroadcastId { len: place.1.0, number: place.2.0 })
+        let filed = self.by_key.iter_hash(self.hasher.hash_one(key)).filter(|filed| filed.key == *key);
+        filed.map(|filed| filed.id).max_by_key(|id| id.number)
     }
 
     /// Appends to `into` the messages that fit `budget`; none is taken twice. Returns the bytes of the budget used.
-    pub fn take<F: Fn(usize) -> usize>(&mut self, budget: &Budget<F>, into: &mut Vec<Bytes>) -> usize {
-        let mut used = 0;
-        let mut again = Vec::new();
-        let mut from: Place = (0, Reverse(usize::MAX), Reverse(u64::MAX));
-        while let Some(longest) = budget.longest(budget.limit.saturating_sub(used)) {
-            from = from.max((from.0, Reverse(longest), Reverse(u64::MAX)));
-            let Some((&place, _)) = self.order.range(from..).next() else { break };
-            if place.0 >= budget.below {
-                break;
-            }
-            if place.1.0 > longest {
-                from = (place.0, Reverse(longest), Reverse(u64::MAX));
-                continue;
-            }
-            from = place;
-            let Some(entry) = self.remove(place) else { continue };
-            used += budget.cost(entry.bytes.len());
-            let sent = place.0.saturating_add(budget.weight);
-            if sent < budget.transmits {
-                into.push(entry.bytes.clone());
-                again.push(((sent, place.1, place.2), entry));
+    pub fn take(&mut self, budget: &Budget, into: &mut Vec<Bytes>) -> usize {
+        let mut sent = Vec::new();
+        let used = self.order.take(budget, into, &mut sent);
+        for (place, waiting) in sent {
+            if place.sent.0 < budget.transmits {
+                self.order.put(place, waiting);
             } else {
-                self.forget(place, &entry);
-                into.push(entry.bytes);
+                self.forget(place.id, &waiting);
             }
-        }
-        for (place, entry) in again {
-            self.refile(place, entry);
         }
         used
     }
 
     /// Drops from the end of the order until at most `keep` are left; returns how many went.
     pub fn prune(&mut self, keep: usize) -> usize {
-        let excess = self.order.len().saturating_sub(keep);
+        let excess = self.len().saturating_sub(keep);
         for _ in 0..excess {
-            let Some((&place, _)) = self.order.last_key_value() else { break };
-            if let Some(entry) = self.remove(place) {
-                self.forget(place, &entry);
-            }
+            let Some((place, waiting)) = self.order.pop_last() else { break };
+            self.forget(place.id, &waiting);
         }
         excess
     }
 
+    /// A broadcast is gone from the order.
+    fn forget(&mut self, id: BroadcastId, waiting: &Waiting) {
+        let Some(hash) = waiting.filed else { return };
+        if let Ok(filed) = self.by_key.find_entry(hash, |filed| filed.id == id) {
+            filed.remove();
+        }
+    }
+
     /// Drops everything.
     pub fn clear(&mut self) {
-        self.prune(0);
+        self.order.clear();
+        self.by_key.clear();
     }
 
     /// Broadcasts waiting.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.order.waiting.len()
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.order.waiting.is_empty()
     }
 
     /// Bytes of all messages waiting.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.order.bytes
     }
 
     /// Bytes of the messages never sent.
     pub fn unsent(&self) -> usize {
-        self.unsent
+        self.order.unsent
     }
 
     /// How often the message that was sent least has been sent.
     pub fn least_sent(&self) -> Option<u32> {
-        if self.unsent > 0 {
-            return Some(0);
-        }
-        self.order.first_key_value().map(|(place, _)| place.0)
+        self.order.waiting.last_key_value().map(|(place, _)| place.sent.0)
     }
 
     /// The messages waiting, in the order they would be taken.
     pub fn iter(&self) -> impl Iterator<Item = &Bytes> {
-        self.order.values().map(|entry| &entry.bytes)
+        self.order.waiting.values().rev().map(|waiting| &waiting.bytes)
+    }
+}
+
+/// Broadcasts in the order in which they are sent, the last one first.
+#[derive(Debug, Default)]
+struct Order {
+    waiting: BTreeMap<Place, Waiting>,
+    /// The number given last.
+    number: u64,
+    bytes: usize,
+    unsent: usize,
+}
+
+impl Order {
+    fn next_id(&mut self, len: usize) -> BroadcastId {
+        self.number += 1;
+        BroadcastId { len: short(len), number: self.number }
     }
 
-    fn put(&mut self, place: Place, entry: Entry<K>) {
-        self.bytes += place.1.0;
-        self.unsent += if place.0 == 0 { place.1.0 } else { 0 };
-        self.order.insert(place, entry);
+    fn put(&mut self, place: Place, waiting: Waiting) {
+        self.bytes += waiting.bytes.len();
+        self.unsent += unsent(place, &waiting);
+        self.waiting.insert(place, waiting);
     }
 
-    fn remove(&mut self, place: Place) -> Option<Entry<K>> {
-        let entry = self.order.remove(&place)?;
-        self.bytes -= place.1.0;
-        self.unsent -= if place.0 == 0 { place.1.0 } else { 0 };
-        Some(entry)
+    fn remove(&mut self, place: Place) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&place)?;
+        self.bytes -= waiting.bytes.len();
+        self.unsent -= unsent(place, &waiting);
+        Some(waiting)
     }
 
-    /// Puts a broadcast back behind those sent less often.
-    fn refile(&mut self, place: Place, entry: Entry<K>) {
-        if let Some(at) = entry.key.as_ref().and_then(|key| self.filed(key, place.2)) {
-            *at = place;
+    /// The one that would be sent last.
+    fn pop_last(&mut self) -> Option<(Place, Waiting)> {
+        let (&place, _) = self.waiting.first_key_value()?;
+        Some((place, self.remove(place)?))
+    }
+
+    fn clear(&mut self) {
+        *self = Self { number: self.number, ..Self::default() };
+    }
+
+    /// How often a broadcast was sent is not noted anywhere else; it is not often.
+    fn place(&self, id: BroadcastId) -> Option<Place> {
+        let most = self.waiting.first_key_value().map_or(0, |(place, _)| place.sent.0);
+        (0..=most).map(|sent| Place::new(sent, id)).find(|place| self.waiting.contains_key(place))
+    }
+
+    /// Removes what is outdated; returns whether it is gone.
+    fn remove_if(&mut self, id: BroadcastId, outdated: impl Fn(&Bytes) -> bool) -> bool {
+        let Some(place) = self.place(id) else { return true };
+        let over = self.waiting.get(&place).is_none_or(|waiting| outdated(&waiting.bytes));
+        if over {
+            self.remove(place);
         }
-        self.put(place, entry);
+        over
     }
 
-    /// Where the broadcast of this number is filed under its key.
-    fn filed(&mut self, key: &K, number: Reverse<u64>) -> Option<&mut Place> {
-        let beside = self.beside.get_mut(key).into_iter().flatten();
-        self.by_key.get_mut(key).into_iter().chain(beside).find(|place| place.2 == number)
-    }
-
-    /// A broadcast is gone: nothing is filed under its key any more, unless it is another one.
-    fn forget(&mut self, place: Place, entry: &Entry<K>) {
-        let Some(key) = &entry.key else { return };
-        if !self.beside.is_empty()
-            && let Some(earlier) = self.beside.get_mut(key)
-        {
-            earlier.retain(|at| at.2 != place.2);
-            if earlier.is_empty() {
-                self.beside.remove(key);
+    /// Takes the messages that fit; `sent` gets them with their next places.
+    fn take(&mut self, budget: &Budget, into: &mut Vec<Bytes>, sent: &mut Vec<(Place, Waiting)>) -> usize {
+        let mut used = 0;
+        let mut from = Place::longest(0, usize::MAX);
+        while let Some(longest) = budget.longest(budget.limit.saturating_sub(used)) {
+            from = from.min(Place::longest(from.sent.0, longest));
+            let Some((&place, _)) = self.waiting.range(..=from).next_back() else { break };
+            if place.sent.0 >= budget.below {
+                break;
             }
+            from = place;
+            if place.id.len > short(longest) {
+                continue;
+            }
+            let Some(waiting) = self.remove(place) else { continue };
+            used += budget.cost(waiting.bytes.len());
+            into.push(waiting.bytes.clone());
+            sent.push((Place::new(place.sent.0.saturating_add(budget.weight), place.id), waiting));
         }
-        if self.by_key.get(key).is_some_and(|at| at.2 == place.2) {
-            self.by_key.remove(key);
-        }
+        used
     }
+}
+
+/// Bytes of a message never sent.
+fn unsent(place: Place, waiting: &Waiting) -> usize {
+    if place.sent.0 == 0 { waiting.bytes.len() } else { 0 }
 }
 
 /// How often a broadcast is sent in a cluster of `nodes`: `mult` times the decimal digits of their number.

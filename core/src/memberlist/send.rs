@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{
     Delegate, Memberlist, Room, State, Timer,
-    broadcast::{Budget, copies},
+    broadcast::{Budget, Overhead, copies},
     canonical,
     message::MessageType,
     packet::{self, PART_OVERHEAD, USER_OVERHEAD},
@@ -116,7 +116,7 @@ impl Memberlist {
     /// Membership first; the layer above gets the room that is left.
     fn take_broadcasts(&mut self, limit: usize, below: u32, parts: &mut Vec<Bytes>, d: &mut dyn Delegate) {
         let times = copies(self.config.retransmit_mult, self.roster.len(), self.config.gossip_nodes);
-        let budget = Budget { below, ..Budget::new(limit, |_| PART_OVERHEAD, times) };
+        let budget = Budget { below, ..Budget::new(limit, Overhead::Each(PART_OVERHEAD), times) };
         let used = self.broadcasts.take(&budget, parts);
         let room = Room { limit: limit.saturating_sub(used), overhead: PART_OVERHEAD + USER_OVERHEAD, below };
         if room.limit <= room.overhead {

@@ -13,7 +13,11 @@ use super::{
     message::{BulkSync, Gossip, Kind, Repeated, TableEvent, compound, part_overhead, wrap},
     tables::{Purpose, Tables, Todo},
 };
-use crate::{Name, machine::Instant, memberlist::broadcast::Budget};
+use crate::{
+    Name,
+    machine::Instant,
+    memberlist::broadcast::{Budget, Overhead},
+};
 
 /// The streams a network is drained by.
 #[derive(Debug, Default)]
@@ -56,8 +60,8 @@ impl Tables {
         }
         let transmits = self.table_limit(network);
         let weight = if all { transmits } else { self.drain_weight(network, to.len(), transmits) };
-        let budget =
-            Budget { below: 1, weight, ..Budget::new(self.config.bulk_sync_part, part_overhead, transmits) };
+        let room = Budget::new(self.config.bulk_sync_part, Overhead::Of(part_overhead), transmits);
+        let budget = Budget { below: 1, weight, ..room };
         let parts = self.take_parts(network, budget);
         if parts.is_empty() {
             return false;

@@ -13,7 +13,7 @@ use crate::{
     machine::{Instant, Pace},
     memberlist::{
         LEAST_COST,
-        broadcast::{Budget, transmit_limit},
+        broadcast::{Budget, Overhead, transmit_limit},
     },
 };
 
@@ -89,7 +89,8 @@ impl Tables {
     /// One packet, the same to a few nodes.
     fn send_packet(&mut self, now: Instant, network: &Name, below: u32) -> bool {
         let transmits = self.table_limit(network);
-        let budget = Budget { below, ..Budget::new(self.packet_room, part_overhead, transmits) };
+        let budget =
+            Budget { below, ..Budget::new(self.packet_room, Overhead::Of(part_overhead), transmits) };
         let parts = self.take_parts(network, budget);
         if parts.is_empty() {
             return false;
@@ -104,11 +105,7 @@ impl Tables {
     }
 
     /// Own events first, relayed ones fill what is left.
-    pub(super) fn take_parts<F: Fn(usize) -> usize + Copy>(
-        &mut self,
-        network: &[u8],
-        budget: Budget<F>,
-    ) -> Vec<Bytes> {
+    pub(super) fn take_parts(&mut self, network: &[u8], budget: Budget) -> Vec<Bytes> {
         let mut parts = Vec::new();
         let Some(own) = self.networks.own_mut(network) else { return parts };
         let used = own.queue.take(&budget, &mut parts);
@@ -133,7 +130,7 @@ impl Tables {
     /// Takes from both queues of a network as the vectors do: each with the whole limit.
     #[doc(hidden)]
     pub fn take_queues(&mut self, network: &[u8], overhead: usize, limit: usize) -> [Vec<Bytes>; 2] {
-        let budget = Budget::new(limit, |_| overhead, self.table_limit(network));
+        let budget = Budget::new(limit, Overhead::Each(overhead), self.table_limit(network));
         let mut taken = [Vec::new(), Vec::new()];
         if let Some(own) = self.networks.own_mut(network) {
             let [queue, relay] = &mut taken;

@@ -19,7 +19,7 @@ impl<K> Default for EventQueue<K> {
     }
 }
 
-impl<K: Eq + Hash + Clone> EventQueue<K> {
+impl<K: Eq + Hash> EventQueue<K> {
     /// Queues an event about `key` of this time. Older ones about it go, later ones stay beside it.
     pub(super) fn push(&mut self, key: K, time: u64, bytes: Bytes) -> BroadcastId {
         self.queue.push_over(Some(key), bytes, |queued| time_of(queued) <= time)
@@ -31,7 +31,7 @@ impl<K: Eq + Hash + Clone> EventQueue<K> {
     }
 
     /// Takes what fits; see [`BroadcastQueue::take`].
-    pub(super) fn take<F: Fn(usize) -> usize>(&mut self, budget: &Budget<F>, into: &mut Vec<Bytes>) -> usize {
+    pub(super) fn take(&mut self, budget: &Budget, into: &mut Vec<Bytes>) -> usize {
         self.queue.take(budget, into)
     }
 

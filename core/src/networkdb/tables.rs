@@ -26,7 +26,7 @@ use crate::{
     machine::{Endpoint, Instant, Pace, Rng, Timers},
     memberlist::{
         Delegate, JoinReport, Member, MemberEvent, Outcome, RequestId, Room,
-        broadcast::{BroadcastId, Budget, copies},
+        broadcast::{BroadcastId, Budget, Overhead, copies},
     },
 };
 
@@ -349,7 +349,7 @@ impl Delegate for Tables {
     }
 
     fn broadcasts(&mut self, room: Room, into: &mut Vec<Bytes>) {
-        let budget = Budget::new(room.limit, |_| room.overhead, self.cluster_limit());
+        let budget = Budget::new(room.limit, Overhead::Each(room.overhead), self.cluster_limit());
         let budget = Budget { below: room.below, ..budget };
         let used = self.network_queue.take(&budget, into);
         self.node_queue.take(&Budget { limit: room.limit.saturating_sub(used), ..budget }, into);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use networkdb_core::memberlist::broadcast::{BroadcastId, BroadcastQueue, Budget, transmit_limit};
+use networkdb_core::memberlist::broadcast::{BroadcastId, BroadcastQueue, Budget, Overhead, transmit_limit};
 use serde_json::Value;
 
 use crate::support::{same, text};
@@ -54,8 +54,8 @@ fn apply(
             waiting.insert(queue.push(name, Bytes::from(message.clone())), message);
         }
         "get" => {
-            let overhead = number("overhead");
-            queue.take(&Budget::new(number("limit"), |_| overhead, transmit_limit), &mut taken);
+            let overhead = Overhead::Each(number("overhead"));
+            queue.take(&Budget::new(number("limit"), overhead, transmit_limit), &mut taken);
         }
         "prune" => drop(queue.prune(number("retain"))),
         other => return Err(format!("unknown step {other}")),
