@@ -85,7 +85,7 @@ pub const MAX_MEMBERS: usize = 1 << 16;
 const PROTOCOL_UNDERSTOOD: (u8, u8) = (1, 5);
 
 /// What can fall due.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     Gossip,
     Probe,

@@ -7,7 +7,7 @@ use super::{
     entry::{Draft, Entry},
     message::{CREATE, DELETE, JOIN, LEAVE, TableEvent, UPDATE},
     network::Attachment,
-    rows::{EntryKey, Held, Place, Row, RowState, Stored, nanos},
+    rows::{EntryKey, Held, Place, Row, RowState, Step, Stored, nanos},
     tables::Tables,
     watch::{Change, Filter, WatchId},
 };
@@ -23,11 +23,15 @@ const AROUND_ROW: usize = 512;
 impl Tables {
     /// Writes a row that is not there.
     pub fn create_entry(&mut self, key: &EntryKey, value: Bytes) -> Result<(), EntryError> {
+        self.check_size(key, &value, CREATE)?;
+        let draft = self.own_draft(&value, self.table_clock.next(), CREATE);
         // What is left of an earlier life does not stand in the way of this one.
-        if self.rows.get(key.place()).is_some_and(|entry| entry.is_live() && !entry.is_inherited()) {
-            return Err(EntryError::Exists(key.clone()));
-        }
-        self.write(key, &value, CREATE)
+        let stays = |entry: &Entry| entry.is_live() && !entry.is_inherited();
+        let step = self.rows.create(key.place(), &draft, stays);
+        let step = step.ok_or_else(|| EntryError::Exists(key.clone()))?;
+        self.table_clock.increment();
+        self.tell_own(key.place(), &step, CREATE);
+        Ok(())
     }
 
     /// Writes a row that is there.
@@ -81,15 +85,25 @@ impl Tables {
     }
 
     fn write(&mut self, key: &EntryKey, value: &[u8], kind: i32) -> Result<(), EntryError> {
-        let at = key.place();
-        let limit = self.config.limits.stream_message;
-        let size = self.event(at, value, u64::MAX, kind).max_len() + key.network.len() + AROUND_ROW;
-        if size > limit {
-            return Err(EntryError::TooLarge { size, limit });
-        }
+        self.check_size(key, value, kind)?;
         let time = self.table_clock.increment();
-        self.store_own(at, value, time, kind);
+        self.store_own(key.place(), value, time, kind);
         Ok(())
+    }
+
+    fn check_size(&self, key: &EntryKey, value: &[u8], kind: i32) -> Result<(), EntryError> {
+        let limit = self.config.limits.stream_message;
+        let size = self.event(key.place(), value, u64::MAX, kind).max_len() + key.network.len() + AROUND_ROW;
+        if size > limit { Err(EntryError::TooLarge { size, limit }) } else { Ok(()) }
+    }
+
+    fn own_draft<'a>(&self, value: &'a [u8], time: u64, kind: i32) -> Draft<'a> {
+        let (state, reap) = if kind == DELETE {
+            (RowState::Deleted, nanos(self.config.reap_entry))
+        } else {
+            (RowState::Live, 0)
+        };
+        Draft { owner: self.name.clone(), value, time, state, reap, inherited: false }
     }
 
     fn event<'a>(&'a self, at: Place<'a>, value: &'a [u8], time: u64, kind: i32) -> TableEvent<'a> {
@@ -99,17 +113,19 @@ impl Tables {
         TableEvent { kind, time, node: &self.name, network, table, key, value, residual }
     }
 
-    /// Stores an own row and queues its event. Only watchers who ask for it are told what this node does itself.
+    /// Stores an own row and queues its event.
     pub(super) fn store_own(&mut self, at: Place<'_>, value: &[u8], time: u64, kind: i32) {
-        let bytes: Bytes = self.event(at, value, time, kind).wrapped().into();
-        let owner = self.name.clone();
-        let (state, reap) = if kind == DELETE {
-            (RowState::Deleted, nanos(self.config.reap_entry))
-        } else {
-            (RowState::Live, 0)
-        };
-        let step = self.put(at, &Draft { owner, value, time, state, reap, inherited: false });
-        self.watchers.publish_own(at, &step, self.config.limits.watch_queue);
+        let step = self.rows.put(at, &self.own_draft(value, time, kind));
+        self.tell_own(at, &step, kind);
+    }
+
+    /// Queues the event of an own row. Only watchers who ask for it are told what this node does itself.
+    fn tell_own(&mut self, at: Place<'_>, step: &Step, kind: i32) {
+        let Some(entry) = &step.after else { return };
+        let time = entry.time();
+        let bytes: Bytes = self.event(at, entry.value(), time, kind).wrapped().into();
+        self.watchers.publish_own(at, step, self.config.limits.watch_queue);
+        self.count(at, step);
         let room = self.packet_room;
         let (Some(own), Some(row)) = (self.networks.own_mut(at.network), step.name()) else { return };
         if super::gossip::fits(bytes.len(), room) {

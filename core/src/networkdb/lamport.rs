@@ -10,9 +10,14 @@ impl Lamport {
         self.0
     }
 
+    /// The time it moves on to.
+    pub(super) fn next(self) -> u64 {
+        self.0.saturating_add(1)
+    }
+
     /// Moves on by one and returns the new time.
     pub(super) fn increment(&mut self) -> u64 {
-        self.0 = self.0.saturating_add(1);
+        self.0 = self.next();
         self.0
     }
 

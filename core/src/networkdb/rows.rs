@@ -218,12 +218,42 @@ impl Rows {
 
     /// Stores or replaces a row.
     pub(super) fn put(&mut self, at: Place<'_>, draft: &Draft<'_>) -> Step {
-        let end =
-            if draft.state == RowState::Live { draft.reap } else { draft.reap.saturating_add(self.age) };
-        let entry = Entry::new(at.key, draft, end);
+        let entry = self.entry(at, draft);
         let (network, table) = self.names(at);
-        let tables = self.networks.entry(network.clone()).or_default();
-        let before = tables.entry(table.clone()).or_default().replace(entry.clone());
+        let before = self.table(&network, &table).replace(entry.clone());
+        self.replaced(network, table, before, entry)
+    }
+
+    /// The same, unless there is a row that `stays`. A row that is new is looked for only once.
+    pub(super) fn create(
+        &mut self,
+        at: Place<'_>,
+        draft: &Draft<'_>,
+        stays: impl Fn(&Entry) -> bool,
+    ) -> Option<Step> {
+        let entry = self.entry(at, draft);
+        let (network, table) = self.names(at);
+        let rows = self.table(&network, &table);
+        let before = if rows.insert(entry.clone()) {
+            None
+        } else if rows.get(at.key).is_some_and(stays) {
+            return None;
+        } else {
+            rows.replace(entry.clone())
+        };
+        Some(self.replaced(network, table, before, entry))
+    }
+
+    fn entry(&self, at: Place<'_>, draft: &Draft<'_>) -> Entry {
+        let lives = draft.state == RowState::Live;
+        Entry::new(at.key, draft, if lives { draft.reap } else { draft.reap.saturating_add(self.age) })
+    }
+
+    fn table(&mut self, network: &Name, table: &Name) -> &mut Table {
+        self.networks.entry(network.clone()).or_default().entry(table.clone()).or_default()
+    }
+
+    fn replaced(&mut self, network: Name, table: Name, before: Option<Entry>, entry: Entry) -> Step {
         if let Some(old) = &before {
             self.uncount(old, &network, &table);
         }

@@ -87,7 +87,7 @@ pub(super) struct NodeWait {
 }
 
 /// The deadlines of the tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     Gossip,
     BulkSync,
@@ -263,7 +263,7 @@ impl Tables {
         self.watchers.publish(at, &step, self.config.limits.watch_queue);
     }
 
-    fn count(&mut self, at: Place<'_>, step: &Step) {
+    pub(super) fn count(&mut self, at: Place<'_>, step: &Step) {
         if let Some(own) = self.networks.own_mut(at.network) {
             own.entries += step.grew();
         }

@@ -63,7 +63,7 @@ struct Shared {
 }
 
 /// What is due at some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     /// Another connection is to be dropped.
     Drop,
@@ -72,7 +72,7 @@ enum Timer {
 }
 
 /// Deadlines of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Kind {
     /// The client is to say hello or to acknowledge.
     Answer,
