@@ -1,6 +1,7 @@
 //! A UDP socket that takes and gives many datagrams by one call of the system, where the system can.
 
 use std::{
+    array,
     io::{self, IoSliceMut},
     mem,
     net::{Ipv4Addr, SocketAddr, UdpSocket as StdSocket},
@@ -60,7 +61,8 @@ impl Datagrams {
     pub(crate) fn receive(&mut self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
         let Self { socket, system, slots, .. } = self;
         let mut metas = [RecvMeta::default(); SLOTS];
-        let mut into: Vec<_> = slots.chunks_mut(SLOT).map(IoSliceMut::new).collect();
+        let mut parts = slots.chunks_mut(SLOT);
+        let mut into: [_; SLOTS] = array::from_fn(|_| IoSliceMut::new(parts.next().unwrap_or_default()));
         let count = socket
             .try_io(Interest::READABLE, || system.recv((&*socket).into(), &mut into, &mut metas))
             .unwrap_or(0);

@@ -430,8 +430,7 @@ fn read_label(security: &Security, buffer: &mut BytesMut) -> Stepped {
         Err(DecodeError::Ended) => return Ok(None),
         Err(DecodeError::Malformed(_)) => return Err(StreamError::Label),
     };
-    let expected = if security.skip_inbound_label_check { &[] } else { &*security.label };
-    if label != expected {
+    if !security.is_label(label) {
         return Err(StreamError::Label);
     }
     let header = buffer.len() - rest.len();

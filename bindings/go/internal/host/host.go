@@ -1,8 +1,9 @@
 // Package host drives a node of the C library on sockets of Go's.
 //
-// One goroutine, the stepper, owns the node's steps and all that is known of its streams. One reads packets into two slabs in
-// turn, of which the stepper takes what there is, so that batches grow with load; what a step sends to one address leaves together. Each connection has one that reads, for which
-// the stepper's word to go on is the back-pressure, and one that writes. None of them calls back from C.
+// One goroutine, the stepper, owns the node's steps and all that is known of its streams. One reads packets into two
+// slabs in turn, of which the stepper takes what there is, so that batches grow with load; what a step sends to one
+// address leaves together. Each connection has one that reads, for which the stepper's word to go on is the
+// back-pressure, and one that writes. None of them calls back from C.
 package host
 
 import (

@@ -4,10 +4,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -61,6 +63,19 @@ func (a *Authority) write(name, kind string, bytes []byte) string {
 	path := filepath.Join(a.dir, name)
 	OK(a.t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600))
 	return path
+}
+
+// Certificate is one for an address, and who trusts it.
+func Certificate(t testing.TB, address string) (*x509.CertPool, tls.Certificate) {
+	key, template := newKey(t), certificate(address)
+	template.IPAddresses, template.IsCA = []net.IP{net.ParseIP(address)}, true
+	bytes, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	OK(t, err)
+	parsed, err := x509.ParseCertificate(bytes)
+	OK(t, err)
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	return pool, tls.Certificate{Certificate: [][]byte{bytes}, PrivateKey: key}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
