@@ -4,6 +4,7 @@
 //! A host feeds [`machine::Input`] and the time, and carries out [`machine::Output`].
 
 pub mod machine;
+mod map;
 pub mod memberlist;
 mod name;
 pub mod networkdb;

@@ -36,7 +36,6 @@ mod talk;
 pub mod testing;
 
 use std::{
-    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
@@ -75,6 +74,7 @@ pub use crate::wire::msgpack::Dialect;
 use crate::{
     Name,
     machine::{Input, Instant, Outbox, Output, Pace, Rhythm, Rng, StreamId, Timers},
+    map::Map,
     wire::DecodeError,
 };
 
@@ -126,7 +126,7 @@ pub struct Memberlist {
     rhythm: Rhythm,
     pace: Pace,
     probes: Probes,
-    talks: BTreeMap<StreamId, Talk>,
+    talks: Map<StreamId, Talk>,
     requests: Requests,
     lost: Lost,
     counters: Counters,
@@ -160,7 +160,7 @@ impl Memberlist {
             rhythm: Rhythm::new(config.gossip_interval),
             pace: Pace::gossip(config.gossip_rate),
             probes: Probes::default(),
-            talks: BTreeMap::new(),
+            talks: Map::default(),
             requests: Requests::default(),
             lost: Lost::default(),
             counters: Counters::default(),

@@ -1,6 +1,6 @@
 //! Failure detection: probes, asking others, and answering. Source: `hashicorp/memberlist` `state.go`, `net.go`.
 
-use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr};
 
 use super::{
     Delegate, Memberlist, State, Timer,
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Name,
     machine::{Endpoint, Instant, StreamId},
+    map::Map,
 };
 
 /// Pings this node sends for others at one time.
@@ -55,7 +56,7 @@ pub(super) struct Probes {
     current: Option<Probe>,
     /// A tick came while a probe was under way.
     overdue: bool,
-    relays: BTreeMap<u32, Relay>,
+    relays: Map<u32, Relay>,
     /// Pings of the packet at hand that were answered or passed on.
     pub(super) answers: usize,
 }

@@ -3,12 +3,13 @@
 //! The peer has no such thing: there a node that was cut off for longer than it is gossiped to stays away until
 //! somebody joins it again.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use super::{Memberlist, State, Timer, talk::Role};
 use crate::{
     Name,
     machine::{Endpoint, Instant},
+    map::Map,
 };
 
 /// Lost members remembered at one time; further ones are found by those who find these.
@@ -21,7 +22,7 @@ const MAX_DOUBLINGS: u32 = 6;
 /// Whom to look for.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
-    members: BTreeMap<Name, (SocketAddr, Instant)>,
+    members: Map<Name, (SocketAddr, Instant)>,
     /// Addresses of the last join: for who has lost everybody.
     pub(super) seeds: Vec<Endpoint>,
     /// Tries in a row that reached nobody.
@@ -61,7 +62,7 @@ impl Memberlist {
         if self.lost.members.is_empty() || self.leaving {
             return;
         }
-        let members = self.lost.members.values().map(|(addr, _)| Endpoint::Addr(*addr));
+        let members = self.lost.members.iter().map(|(_, (addr, _))| Endpoint::Addr(*addr));
         let local = &self.config.name;
         let alone =
             !self.roster.members().any(|member| member.name != *local && member.state == State::Alive);

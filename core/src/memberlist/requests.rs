@@ -1,6 +1,6 @@
 //! What the owner asks for: joining, leaving, new meta, messages. What takes time ends in [`Delegate::done`].
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Name,
     machine::{Endpoint, Instant},
+    map::Map,
 };
 
 /// Names a request until it ends.
@@ -31,9 +32,9 @@ pub struct JoinReport {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     last: u64,
-    joins: BTreeMap<RequestId, Join>,
+    joins: Map<RequestId, Join>,
     /// News of which the owner wants to know when it has been sent its full number of times.
-    spreads: BTreeMap<RequestId, Option<BroadcastId>>,
+    spreads: Map<RequestId, Option<BroadcastId>>,
 }
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The grace period of a suspect, shortened by independent confirmations (Lifeguard).
 //! Source: `hashicorp/memberlist` `suspicion.go`, `util.go`.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use super::Config;
 use crate::{Name, machine::Instant};
@@ -15,7 +15,8 @@ pub struct Suspicion {
     /// Confirmations that bring the grace period down to `min`.
     wanted: u32,
     confirmed: u32,
-    accusers: BTreeSet<Name>,
+    /// As many as confirmations are wanted, and the first.
+    accusers: Vec<Name>,
 }
 
 impl Suspicion {
@@ -30,15 +31,16 @@ impl Suspicion {
             max: min.saturating_mul(config.suspicion_max_timeout_mult),
             wanted,
             confirmed: 0,
-            accusers: BTreeSet::from([accuser]),
+            accusers: vec![accuser],
         }
     }
 
     /// Counts a confirmation; whether it was a new one that counts.
     pub fn confirm(&mut self, accuser: &Name) -> bool {
-        if self.confirmed >= self.wanted || !self.accusers.insert(accuser.clone()) {
+        if self.confirmed >= self.wanted || self.accusers.contains(accuser) {
             return false;
         }
+        self.accusers.push(accuser.clone());
         self.confirmed += 1;
         true
     }

@@ -133,7 +133,7 @@ impl Memberlist {
     }
 
     pub(super) fn streams_accepted(&self) -> usize {
-        self.talks.keys().filter(|id| id.0 % 2 == 1).count()
+        self.talks.values().filter(|talk| talk.lane.id().0 % 2 == 1).count()
     }
 
     pub(super) fn stream_bytes_in(&self) -> usize {

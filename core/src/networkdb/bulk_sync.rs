@@ -1,11 +1,7 @@
 //! Bulk syncs: all rows of the common networks, in parts, asked for and answered. Source: `bulkSync` in
 //! `cluster.go`.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    net::SocketAddr,
-    ops::RangeInclusive,
-};
+use std::{collections::VecDeque, net::SocketAddr, ops::RangeInclusive};
 
 use super::{
     Event, Warning,
@@ -19,7 +15,7 @@ use super::{
     tables::{Context, Purpose, Tables, Timer, Todo},
     watch::Filter,
 };
-use crate::{Name, machine::Instant, memberlist::MAX_NAME};
+use crate::{Name, machine::Instant, map::Map, memberlist::MAX_NAME};
 
 /// A bulk sync under way.
 #[derive(Debug)]
@@ -129,13 +125,15 @@ impl Tables {
         let joined = self.networks.owns().filter(|(_, own)| !own.attachment.leaving);
         let mut networks: Vec<Name> = joined.map(|(network, _)| network.clone()).collect();
         self.rng.shuffle(&mut networks);
-        let mut covered = BTreeSet::new();
+        let mut covered = Map::default();
         for network in networks {
-            if covered.contains(&network) {
+            if covered.contains_key(&network) {
                 continue;
             }
             let peers = self.draw_peers(&network, 2);
-            covered.extend(self.try_peers(now, network, peers));
+            for network in self.try_peers(now, network, peers) {
+                covered.insert(network, ());
+            }
         }
     }
 
@@ -276,8 +274,11 @@ impl Tables {
         if !sync.unsolicited {
             return;
         }
-        let asked: BTreeSet<&[u8]> = sync.networks.iter().take(self.config.limits.attachments).collect();
-        let asked: Vec<Name> = asked.into_iter().map(|network| self.networks.name(network)).collect();
+        let mut asked = Map::default();
+        for network in sync.networks.iter().take(self.config.limits.attachments) {
+            asked.insert(self.networks.name(network), ());
+        }
+        let asked: Vec<Name> = asked.iter().map(|(network, ())| network.clone()).collect();
         match self.nodes.entry(sync.node).map(|(name, _)| name.clone()) {
             Some(peer) => drop(self.start_sync(now, &peer, &asked, Reason::Answer(sync.time))),
             None => {
@@ -322,10 +323,12 @@ impl Tables {
     /// Ends the waits for `peer` that began before `time`. Whether this is part of the answer to a join: such rows
     /// are known to all others.
     fn resolve(&mut self, now: Instant, peer: &[u8], time: u64) -> bool {
-        let of_peer = self.syncs.iter_mut().filter(|(_, sync)| sync.peer.as_bytes() == peer && sync.asks());
+        let of_peer = self.syncs.iter().filter(|(_, sync)| sync.peer.as_bytes() == peer && sync.asks());
+        let of_peer: Vec<u64> = of_peer.map(|(id, _)| *id).collect();
         let mut joins = Vec::new();
         let mut part_of_join = false;
-        for (_, sync) in of_peer.filter(|(_, sync)| sync.time < time) {
+        for id in &of_peer {
+            let Some(sync) = self.syncs.get_mut(id).filter(|sync| sync.time < time) else { continue };
             let first = sync.answer.is_none();
             let answer = *sync.answer.get_or_insert(time);
             if let Reason::Join(network) = &sync.reason
@@ -338,9 +341,10 @@ impl Tables {
         for network in joins {
             self.join_progress(now, &network, true);
         }
-        let over = self.syncs.iter().filter(|(_, sync)| sync.is_over() && sync.peer.as_bytes() == peer);
-        for id in over.filter(|(_, sync)| sync.asks()).map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.end_sync(id);
+        for id in of_peer {
+            if self.syncs.get(&id).is_some_and(Sync::is_over) {
+                self.end_sync(id);
+            }
         }
         part_of_join
     }

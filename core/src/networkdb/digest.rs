@@ -1,6 +1,6 @@
 //! One number a table that is the same on all nodes that agree on it.
 
-use std::{borrow::Borrow, collections::BTreeMap};
+use std::borrow::Borrow;
 
 use sha2::{Digest, Sha256};
 
@@ -27,17 +27,29 @@ pub struct TableDigest {
 /// Nodes of one network with equal digests hold the same rows. It tells of divergence by accident: whoever may write
 /// rows can make two tables of one digest.
 pub fn digests<R: Borrow<Row>>(rows: impl IntoIterator<Item = R>) -> Vec<TableDigest> {
-    let mut tables = BTreeMap::new();
+    let mut tables = Vec::new();
     for row in rows {
         let row = row.borrow();
         if row.state == RowState::Live {
-            let (count, sum) = tables.entry((row.network.clone(), row.table.clone())).or_insert((0, 0_u64));
-            *count += 1;
-            *sum = sum.wrapping_add(of_row(row));
+            add(&mut tables, row);
         }
     }
-    let digest = |((network, table), (rows, digest))| TableDigest { network, table, rows, digest };
-    tables.into_iter().map(digest).collect()
+    tables
+}
+
+/// Rows come by network and table as a rule, so that a new one is the last.
+fn add(tables: &mut Vec<TableDigest>, row: &Row) {
+    let name = (&row.network, &row.table);
+    let place = tables.binary_search_by(|known| (&known.network, &known.table).cmp(&name));
+    let place = place.unwrap_or_else(|place| {
+        let (network, table) = (row.network.clone(), row.table.clone());
+        tables.insert(place, TableDigest { network, table, rows: 0, digest: 0 });
+        place
+    });
+    if let Some(table) = tables.get_mut(place) {
+        table.rows += 1;
+        table.digest = table.digest.wrapping_add(of_row(row));
+    }
 }
 
 fn of_row(row: &Row) -> u64 {

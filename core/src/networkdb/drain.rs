@@ -1,11 +1,7 @@
 //! Draining: a queue too long for packets goes by stream, to a few nodes at a time, in the form of a bulk sync
 //! nobody asked for. A packet may be lost and is therefore repeated; what a stream has delivered need not be.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    mem,
-    time::Duration,
-};
+use std::{mem, time::Duration};
 
 use bytes::Bytes;
 
@@ -16,6 +12,7 @@ use super::{
 use crate::{
     Name,
     machine::Instant,
+    map::Map,
     memberlist::broadcast::{Budget, Overhead},
 };
 
@@ -23,9 +20,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Drains {
     /// Nodes that are being sent to, and since when.
-    busy: BTreeMap<Name, Instant>,
+    busy: Map<Name, Instant>,
     /// Nodes that were busy, or could not be reached, when what nobody else would tell them was sent.
-    missed: BTreeSet<Name>,
+    missed: Map<Name, ()>,
     /// Since when a queue has been too long for packets, and how much of it was of own rows when last looked at.
     long: Option<(Instant, usize)>,
 }
@@ -47,7 +44,7 @@ impl Drains {
 
     /// Whether a node has been busy for so long, or has missed something already.
     fn is_slow(&self, now: Instant, node: &Name, long: Duration) -> bool {
-        self.missed.contains(node) || self.busy.get(node).is_some_and(|since| now.since(*since) >= long)
+        self.missed.contains_key(node) || self.busy.get(node).is_some_and(|since| now.since(*since) >= long)
     }
 }
 
@@ -68,7 +65,9 @@ impl Tables {
         }
         let to = those_told_news(to, &parts);
         if let Some(own) = self.networks.own_mut(network) {
-            own.drains.busy.extend(to.iter().map(|node| (node.clone(), now)));
+            for node in &to {
+                own.drains.busy.insert(node.clone(), now);
+            }
         }
         self.counters.drained += parts.len() as u64;
         if to.is_empty() {
@@ -95,7 +94,9 @@ impl Tables {
             return (Vec::new(), all);
         }
         if all && !free.is_empty() {
-            own.drains.missed.extend(busy);
+            for node in busy {
+                own.drains.missed.insert(node, ());
+            }
         }
         free.truncate(self.config.gossip_nodes);
         (free, all)
@@ -132,11 +133,11 @@ impl Tables {
         let Some(own) = self.networks.own_mut(network) else { return };
         own.drains.busy.remove(node);
         if !sent {
-            own.drains.missed.insert(node.clone());
+            own.drains.missed.insert(node.clone(), ());
         }
         if own.unsent() > 0 {
             self.hurry(network);
-        } else if own.drains.missed.remove(node) && sent {
+        } else if own.drains.missed.remove(node).is_some() && sent {
             self.sync_after_return(now, node);
         }
     }

@@ -1,14 +1,12 @@
 //! Who takes part in which network.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry as Slot},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{drain::Drains, oversize::Oversize, queue::EventQueue, rows::RowName};
 use crate::{
     Name,
     machine::{Instant, Rhythm},
+    map::Map,
 };
 
 /// A node takes part in a network, or has left it a while ago.
@@ -79,10 +77,10 @@ impl Own {
 /// The attachments of all nodes.
 #[derive(Debug, Default)]
 pub(super) struct Networks {
-    own: BTreeMap<Name, Own>,
-    others: BTreeMap<Name, BTreeMap<Name, Attachment>>,
+    own: Map<Name, Own>,
+    others: Map<Name, Map<Name, Attachment>>,
     count: usize,
-    peers: BTreeMap<Name, Vec<Name>>,
+    peers: Map<Name, Vec<Name>>,
 }
 
 impl Networks {
@@ -106,7 +104,7 @@ impl Networks {
 
     /// An own attachment, new if there is none.
     pub(super) fn own_or_new(&mut self, network: Name, rhythm: Rhythm) -> &mut Own {
-        self.own.entry(network).or_insert_with(|| Own::new(rhythm))
+        self.own.get_or_insert_with(&network, || Own::new(rhythm))
     }
 
     /// Own attachments, by name.
@@ -114,9 +112,9 @@ impl Networks {
         self.own.iter()
     }
 
-    /// Own attachments, by name.
-    pub(super) fn owns_mut(&mut self) -> impl Iterator<Item = (&Name, &mut Own)> {
-        self.own.iter_mut()
+    /// Own attachments, in no order that means anything.
+    pub(super) fn owns_mut(&mut self) -> impl Iterator<Item = &mut Own> {
+        self.own.values_mut()
     }
 
     /// Whether this node takes part in a network and is not leaving it.
@@ -136,13 +134,8 @@ impl Networks {
 
     /// Notes an attachment of another node.
     pub(super) fn attach(&mut self, node: Name, network: Name, attachment: Attachment) {
-        match self.others.entry(node).or_default().entry(network) {
-            Slot::Occupied(mut slot) => drop(slot.insert(attachment)),
-            Slot::Vacant(slot) => {
-                slot.insert(attachment);
-                self.count += 1;
-            }
-        }
+        let networks = self.others.get_or_insert_with(&node, Map::default);
+        self.count += usize::from(networks.insert(network, attachment).is_none());
     }
 
     /// Forgets all attachments of another node.
@@ -152,7 +145,7 @@ impl Networks {
 
     /// The attachments of another node, by network.
     pub(super) fn of(&self, node: &[u8]) -> impl Iterator<Item = (&Name, &Attachment)> {
-        self.others.get(node).into_iter().flatten()
+        self.others.get(node).into_iter().flat_map(Map::iter)
     }
 
     /// All attachments of other nodes, by node and network.
@@ -179,7 +172,7 @@ impl Networks {
 
     /// Adds a peer to the end unless it is there.
     pub(super) fn add_peer(&mut self, network: &Name, node: &Name) {
-        let peers = self.peers.entry(network.clone()).or_default();
+        let peers = self.peers.get_or_insert_with(network, Vec::new);
         if !peers.contains(node) {
             peers.push(node.clone());
         }

@@ -1,10 +1,10 @@
 //! The nodes of the cluster: active, failed or left.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 
-use crate::Name;
+use crate::{Name, map::Map};
 
 /// Where a node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,7 +42,7 @@ impl Node {
 /// All nodes, by name.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
-    by_name: BTreeMap<Name, Node>,
+    by_name: Map<Name, Node>,
     active: usize,
     failed: usize,
 }
@@ -121,22 +121,15 @@ impl Nodes {
     }
 
     /// Takes `step` off what is left to nodes that are gone, and forgets those with less.
-    pub(super) fn age(&mut self, step: Duration) -> Vec<(Name, Standing)> {
-        let mut over = Vec::new();
-        for (name, node) in &mut self.by_name {
-            if node.standing == Standing::Active {
-                continue;
-            }
-            if node.reap > step {
-                node.reap -= step;
-            } else {
-                over.push((name.clone(), node.standing));
-            }
+    pub(super) fn age(&mut self, step: Duration) {
+        for node in self.by_name.values_mut().filter(|node| node.standing != Standing::Active) {
+            node.reap = node.reap.saturating_sub(step);
         }
-        for (name, _) in &over {
-            drop(self.remove(name));
+        let is_over = |node: &Node| node.standing != Standing::Active && node.reap.is_zero();
+        let over = self.by_name.iter().filter(|(_, node)| is_over(node));
+        for name in over.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.remove(&name);
         }
-        over
     }
 
     fn count(&mut self, standing: Standing, up: bool) {

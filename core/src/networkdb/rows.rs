@@ -3,7 +3,7 @@
 //! Tables, reads and watchers share an [`Entry`]. A row of 11 bytes of key and 64 of value takes about 170 bytes.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     hash::{Hash, Hasher},
     ops::Bound::{Excluded, Included, Unbounded},
     time::Duration,
@@ -13,7 +13,7 @@ use super::{
     entry::{Draft, Entry},
     watch::Filter,
 };
-use crate::Name;
+use crate::{Name, map::Map};
 use bytes::Bytes;
 
 /// Names a row.
@@ -173,7 +173,7 @@ type Table = BTreeSet<Entry>;
 /// All rows.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    networks: BTreeMap<Name, BTreeMap<Name, Table>>,
+    networks: Map<Name, Map<Name, Table>>,
     /// Tombstones and hidden rows, by the age at which they are forgotten.
     ending: BTreeSet<(i64, Name, Name, Entry)>,
     /// Nanoseconds all rows have aged.
@@ -250,7 +250,7 @@ impl Rows {
     }
 
     fn table(&mut self, network: &Name, table: &Name) -> &mut Table {
-        self.networks.entry(network.clone()).or_default().entry(table.clone()).or_default()
+        self.networks.get_or_insert_with(network, Map::default).get_or_insert_with(table, Table::new)
     }
 
     fn replaced(&mut self, network: Name, table: Name, before: Option<Entry>, entry: Entry) -> Step {
@@ -370,7 +370,7 @@ impl Rows {
 
 /// The one that is wanted, or all of them from `from` on.
 fn named<'a, V>(
-    all: &'a BTreeMap<Name, V>,
+    all: &'a Map<Name, V>,
     wanted: Option<&'a Name>,
     from: Option<&'a Name>,
 ) -> impl Iterator<Item = (&'a Name, &'a V)> + use<'a, V> {
@@ -380,5 +380,5 @@ fn named<'a, V>(
         (None, Some(name)) => (Included(name.as_bytes()), Unbounded),
         (None, None) => (Unbounded, Unbounded),
     };
-    all.range::<[u8], _>(bounds)
+    all.range::<[u8]>(bounds)
 }

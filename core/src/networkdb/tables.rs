@@ -1,9 +1,6 @@
 //! The state of a `NetworkDB`: everything but the membership below it, whose delegate it is.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    net::SocketAddr,
-};
+use std::{collections::VecDeque, net::SocketAddr};
 
 use bytes::Bytes;
 
@@ -24,6 +21,7 @@ use super::{
 use crate::{
     Name,
     machine::{Endpoint, Instant, Pace, Rng, Timers},
+    map::Map,
     memberlist::{
         Delegate, JoinReport, Member, MemberEvent, Outcome, RequestId, Room,
         broadcast::{BroadcastId, Budget, Overhead, copies},
@@ -126,11 +124,11 @@ pub struct Tables {
     pub(super) watchers: Watchers,
     pub(super) network_queue: EventQueue<(Name, Name)>,
     pub(super) node_queue: EventQueue<Name>,
-    pub(super) syncs: BTreeMap<u64, Sync>,
+    pub(super) syncs: Map<u64, Sync>,
     pub(super) last_sync: u64,
     /// What nodes not yet known have asked.
-    pub(super) unanswered: BTreeMap<Name, Question>,
-    pub(super) joins: BTreeMap<Name, JoinWait>,
+    pub(super) unanswered: Map<Name, Question>,
+    pub(super) joins: Map<Name, JoinWait>,
     pub(super) node_waits: Vec<NodeWait>,
     /// Time of the last own node event.
     pub(super) own_node_time: u64,
@@ -145,7 +143,7 @@ pub struct Tables {
     pub(super) timers: Timers<Timer>,
     pub(super) rng: Rng,
     pub(super) todo: VecDeque<Todo>,
-    pub(super) waiting: BTreeMap<RequestId, Purpose>,
+    pub(super) waiting: Map<RequestId, Purpose>,
     pub(super) early: Vec<(RequestId, Outcome)>,
     pub(super) last_request: u64,
     pub(super) done: VecDeque<Event>,
@@ -185,10 +183,10 @@ impl Tables {
             watchers: Watchers::new(config.memberlist.name.clone()),
             network_queue: EventQueue::default(),
             node_queue: EventQueue::default(),
-            syncs: BTreeMap::new(),
+            syncs: Map::default(),
             last_sync: 0,
-            unanswered: BTreeMap::new(),
-            joins: BTreeMap::new(),
+            unanswered: Map::default(),
+            joins: Map::default(),
             node_waits: Vec::new(),
             own_node_time: 0,
             last_reap: now,
@@ -200,7 +198,7 @@ impl Tables {
             timers: Timers::default(),
             rng: Rng::new(seed),
             todo: VecDeque::new(),
-            waiting: BTreeMap::new(),
+            waiting: Map::default(),
             early: Vec::new(),
             last_request: 0,
             done: VecDeque::new(),
@@ -368,7 +366,7 @@ impl Delegate for Tables {
     fn local_state(&mut self, _now: Instant, join: bool) -> Bytes {
         if join {
             let time = self.network_clock.increment();
-            self.networks.owns_mut().for_each(|(_, own)| own.attachment.time = time);
+            self.networks.owns_mut().for_each(|own| own.attachment.time = time);
         }
         let mut room = self.config.limits.push_pull;
         let own = self.networks.owns().map(|(network, own)| (&self.name, network, &own.attachment));

@@ -3,7 +3,7 @@
 //! A watcher that begins or has lagged walks the rows behind a cursor as its user pulls. Changes behind the cursor
 //! are met by the walk, those before it are queued: none is lost and none comes twice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 
@@ -11,7 +11,7 @@ use super::{
     entry::Entry,
     rows::{EntryKey, Place, Rows, Step, Stored},
 };
-use crate::Name;
+use crate::{Name, map::Map};
 
 /// The table in which members come and go.
 pub const NODE_TABLE: &[u8] = b"NodeTable";
@@ -166,7 +166,7 @@ fn is_own(entry: &Entry, name: &Name) -> bool {
 pub(super) struct Watchers {
     /// This node's.
     name: Name,
-    by_id: BTreeMap<WatchId, Watcher>,
+    by_id: Map<WatchId, Watcher>,
     last: u64,
     /// Times a watcher lagged behind.
     pub lagged: u64,
@@ -174,7 +174,7 @@ pub(super) struct Watchers {
 
 impl Watchers {
     pub(super) fn new(name: Name) -> Self {
-        Self { name, by_id: BTreeMap::new(), last: 0, lagged: 0 }
+        Self { name, by_id: Map::default(), last: 0, lagged: 0 }
     }
 
     /// Starts a watch with the rows already there.

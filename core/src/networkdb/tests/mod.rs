@@ -231,7 +231,7 @@ fn a_node_that_asks_before_the_news_of_it_has_come_is_answered_when_it_has() {
     tables.message(NOW, &wrap(Kind::BulkSync, &asks.write(networks)));
     assert!(tables.todo.is_empty());
     assert_eq!(
-        tables.unanswered[b"d".as_slice()].asked,
+        tables.unanswered.get(b"d".as_slice()).unwrap().asked,
         [Name::from("net")],
         "others would only take up room"
     );

@@ -237,7 +237,7 @@ fn a_join_asks_a_few_nodes_and_others_only_if_these_cannot_be_reached() {
     tables.todo.clear();
     tables.join_network(NOW, b"other").unwrap();
     assert_eq!(sent(&mut tables).1.len(), 3);
-    let first = *tables.syncs.keys().next_back().unwrap();
+    let first = *tables.syncs.iter().last().unwrap().0;
     tables.part_sent(NOW, first, false);
     assert_eq!(sent(&mut tables).1.len(), 1);
 }
