@@ -6,7 +6,7 @@ use bytes::Bytes;
 use networkdb_core::{
     Name,
     machine::{Endpoint, Input, Instant, Machine, Output},
-    memberlist::{self, Config, Delegate, Keyring, MAX_META, Member, MemberEvent, Membership, Outcome},
+    memberlist::{self, Config, Delegate, Keyring, MAX_META, MemberEvent, Membership, Outcome},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -187,9 +187,7 @@ impl Object for Members {
 
 impl Members {
     fn members(&self) -> Value {
-        let mut members: Vec<&Member> = self.0.list().members().collect();
-        members.sort_by(|a, b| a.name.cmp(&b.name));
-        members.into_iter().map(show::member).collect()
+        self.0.list().members_by_name().into_iter().map(show::member).collect()
     }
 
     fn stats(&self) -> Result<Value, Error> {

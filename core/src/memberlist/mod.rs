@@ -213,6 +213,15 @@ impl Memberlist {
         self.roster.members()
     }
 
+    /// All members known, by name.
+    pub fn members_by_name(&self) -> Vec<&Member> {
+        let mut members = Map::default();
+        for member in self.members() {
+            members.insert(member.name.clone(), member);
+        }
+        members.iter().map(|(_, member)| *member).collect()
+    }
+
     /// The member of this name.
     pub fn member(&self, name: &[u8]) -> Option<&Member> {
         self.roster.get(name).map(|record| &record.member)

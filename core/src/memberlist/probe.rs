@@ -56,7 +56,8 @@ pub(super) struct Probes {
     current: Option<Probe>,
     /// A tick came while a probe was under way.
     overdue: bool,
-    relays: Map<u32, Relay>,
+    /// By sequence number, which is widened: there is one code for all maps of this kind of key.
+    relays: Map<u64, Relay>,
     /// Pings of the packet at hand that were answered or passed on.
     pub(super) answers: usize,
 }
@@ -130,7 +131,7 @@ impl Memberlist {
         let Some(record) = self.roster.get(&target) else { return };
         let (addr, versions) = (record.member.addr, record.member.versions.unwrap_or_default());
         let local = self.config.name.clone();
-        let helpers = self.roster.choose(self.config.indirect_checks, &mut self.rng, |member| {
+        let helpers = self.roster.choose(self.config.indirect_checks, &mut self.rng, &|member| {
             member.state == State::Alive && member.name != local && member.name != target
         });
         for helper in helpers {
@@ -243,7 +244,7 @@ impl Memberlist {
         }
         self.probes.answers += 1;
         let seq = self.probes.next_seq();
-        self.probes.relays.insert(seq, Relay { asker, asker_seq: ask.seq, nack: ask.nack });
+        self.probes.relays.insert(seq.into(), Relay { asker, asker_seq: ask.seq, nack: ask.nack });
         self.timers.set(Timer::Relay(seq), now + self.config.probe_timeout);
         let ping = encoded(|out| self.ping(seq, &ask.node).encode(out));
         let to = SocketAddr::new(target, self.effective_port(ask.port));
@@ -252,14 +253,14 @@ impl Memberlist {
 
     /// A ping sent for somebody else was not answered in time.
     pub(super) fn relay_timeout(&mut self, seq: u32, d: &mut dyn Delegate) {
-        if let Some(Relay { asker, asker_seq, nack: true }) = self.probes.relays.remove(&seq) {
+        if let Some(Relay { asker, asker_seq, nack: true }) = self.probes.relays.remove(&seq.into()) {
             let nack = encoded(|out| Nack { seq: asker_seq }.encode(out));
             self.send_with_broadcasts(asker, nack.into(), d);
         }
     }
 
     pub(super) fn on_ack(&mut self, now: Instant, ack: &Ack<'_>, d: &mut dyn Delegate) {
-        if let Some(relay) = self.probes.relays.remove(&ack.seq) {
+        if let Some(relay) = self.probes.relays.remove(&ack.seq.into()) {
             self.timers.cancel(&Timer::Relay(ack.seq));
             let ack = encoded(|out| Ack { seq: relay.asker_seq, payload: None }.encode(out));
             return self.send_with_broadcasts(relay.asker, ack.into(), d);

@@ -49,7 +49,7 @@ impl Memberlist {
         let local = self.config.name.clone();
         let chosen = self
             .roster
-            .choose(1, &mut self.rng, |member| member.state == State::Alive && member.name != local);
+            .choose(1, &mut self.rng, &|member| member.state == State::Alive && member.name != local);
         for name in chosen {
             let Some(record) = self.roster.get(&name) else { continue };
             let to = Endpoint::Addr(record.member.addr);

@@ -81,7 +81,7 @@ impl Roster {
     }
 
     /// Up to `count` random members that `fits`.
-    pub(super) fn choose(&self, count: usize, rng: &mut Rng, fits: impl Fn(&Member) -> bool) -> Vec<Name> {
+    pub(super) fn choose(&self, count: usize, rng: &mut Rng, fits: &dyn Fn(&Member) -> bool) -> Vec<Name> {
         let mut fitting: Vec<&Member> = self.members().filter(|member| fits(member)).collect();
         rng.choose(&mut fitting, count).iter().map(|member| member.name.clone()).collect()
     }

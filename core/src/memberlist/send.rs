@@ -92,7 +92,7 @@ impl Memberlist {
     fn gossip_targets(&mut self, now: Instant) -> Vec<Name> {
         let to_the_dead = self.config.gossip_to_the_dead_time;
         let local = self.config.name.clone();
-        self.roster.choose(self.config.gossip_nodes, &mut self.rng, |member| {
+        self.roster.choose(self.config.gossip_nodes, &mut self.rng, &|member| {
             member.name != local
                 && match member.state {
                     State::Alive | State::Suspect => true,

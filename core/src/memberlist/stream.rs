@@ -410,15 +410,21 @@ fn value<T>(
     scan: &mut Scan,
     read: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
 ) -> Result<Option<T>, DecodeError> {
-    let len = match scan.value_len(buffer) {
-        Ok(len) => len,
-        Err(DecodeError::Ended) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(len) = value_len(buffer, scan)? else { return Ok(None) };
     let value = read(buffer.get(..len).unwrap_or_default())?;
     buffer.advance(len);
-    *scan = Scan::default();
     Ok(Some(value))
+}
+
+fn value_len(buffer: &[u8], scan: &mut Scan) -> Result<Option<usize>, DecodeError> {
+    match scan.value_len(buffer) {
+        Ok(len) => {
+            *scan = Scan::default();
+            Ok(Some(len))
+        }
+        Err(DecodeError::Ended) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn read_label(security: &Security, buffer: &mut BytesMut) -> Stepped {

@@ -261,9 +261,7 @@ impl NetworkDb {
 
     /// The members as memberlist knows them, by name.
     pub fn members(&self) -> Vec<Member> {
-        let mut members: Vec<Member> = self.list.members().cloned().collect();
-        members.sort_by(|a, b| a.name.cmp(&b.name));
-        members
+        self.list.members_by_name().into_iter().cloned().collect()
     }
 
     /// Installs a key for reading.

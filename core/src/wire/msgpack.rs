@@ -164,27 +164,40 @@ pub trait Struct<'a>: Default {
 /// Reads a struct. A field not there has its zero value; of a field that is there twice the last one counts.
 pub fn read_struct<'a, S: Struct<'a>>(reader: &mut Reader<'a>) -> Result<S, DecodeError> {
     let mut value = S::default();
+    read_fields(reader, S::KEYS, &mut |key, reader| value.set(key, reader))?;
+    Ok(value)
+}
+
+/// One code for all structs.
+fn read_fields<'a>(
+    reader: &mut Reader<'a>,
+    keys: &[&str],
+    set: &mut dyn FnMut(&str, &mut Reader<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
     match Head::read(reader)? {
         Head::Map(count) => {
             for _ in 0..count {
                 let key = read_key(reader)?;
-                value.set(std::str::from_utf8(&key).unwrap_or_default(), reader)?;
+                set(std::str::from_utf8(&key).unwrap_or_default(), reader)?;
             }
         }
         Head::Array(count) => {
-            let mut keys = S::KEYS.iter();
+            let mut keys = keys.iter();
             for _ in 0..count {
-                value.set(keys.next().unwrap_or(&""), reader)?;
+                set(keys.next().unwrap_or(&""), reader)?;
             }
         }
         _ => return Err(DecodeError::Malformed("neither map nor array")),
     }
-    Ok(value)
+    Ok(())
 }
 
 /// Writes a struct as a map with its keys in bytewise order.
 pub fn write_struct<'a>(value: &impl Struct<'a>, dialect: Dialect, out: &mut Vec<u8>) {
-    let mut fields = value.fields();
+    write_fields(value.fields(), dialect, out);
+}
+
+fn write_fields(mut fields: Vec<(&str, &dyn Value<'_>)>, dialect: Dialect, out: &mut Vec<u8>) {
     fields.sort_unstable_by_key(|(key, _)| *key);
     // No message has more than 15 fields, the most a one-byte head can count.
     out.push(0x80 | u8::try_from(fields.len()).unwrap_or(0x0f));
