@@ -1,8 +1,10 @@
 //! What a memberlist counts.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::net::IpAddr;
 
 use serde::Serialize;
+
+use super::Tally;
 
 /// Addresses that [`Undecryptable`] tells apart.
 pub const MAX_UNDECRYPTABLE: usize = 1024;
@@ -29,7 +31,7 @@ pub struct Counters {
     /// Accusations of this node it refuted.
     pub refutations: u64,
     /// Input dropped, by reason.
-    pub dropped: BTreeMap<&'static str, u64>,
+    pub dropped: Tally<&'static str>,
     /// Input that no key of this node opens: whoever sends it has missed a rotation, or is a stranger.
     pub undecryptable: Undecryptable,
 }
@@ -37,7 +39,7 @@ pub struct Counters {
 impl Counters {
     /// Counts one dropped input.
     pub fn drop(&mut self, reason: &'static str) {
-        *self.dropped.entry(reason).or_default() += 1;
+        self.dropped.count(reason);
     }
 }
 
@@ -45,7 +47,7 @@ impl Counters {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Undecryptable {
     /// By address, at most [`MAX_UNDECRYPTABLE`] of them.
-    pub by_peer: BTreeMap<IpAddr, u64>,
+    pub by_peer: Tally<IpAddr>,
     /// Those of addresses that had to give way.
     pub others: u64,
 }
@@ -55,11 +57,10 @@ impl Undecryptable {
     /// not a peer that keeps on sending.
     pub fn count(&mut self, from: IpAddr) {
         let from = from.to_canonical();
-        if self.by_peer.len() >= MAX_UNDECRYPTABLE && !self.by_peer.contains_key(&from) {
-            let fewest = self.by_peer.iter().min_by_key(|(_, count)| **count).map(|(peer, _)| *peer);
-            self.others += fewest.and_then(|peer| self.by_peer.remove(&peer)).unwrap_or_default();
+        if self.by_peer.len() >= MAX_UNDECRYPTABLE && !self.by_peer.has(&from) {
+            self.others += self.by_peer.drop_least();
         }
-        *self.by_peer.entry(from).or_default() += 1;
+        self.by_peer.count(from);
     }
 }
 

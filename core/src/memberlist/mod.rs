@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `config`, `member`, `delegate`, `counters` | what one can set, see, add and count |
+//! | `config`, `member`, `delegate`, `counters`, `tally` | what one can set, see, add and count |
 //! | `message`, `packet`, `stream`, `keyring` | the formats, inside out |
 //! | `roster`, `claims`, `suspicion`, `awareness` | who is there, and what is believed of them |
 //! | `probe`, `send`, `push_pull`, `reconnect`, `talk`, `requests` | what is done about it |
@@ -32,6 +32,7 @@ mod send;
 pub mod stream;
 mod suspicion;
 mod talk;
+mod tally;
 #[doc(hidden)]
 pub mod testing;
 
@@ -60,6 +61,7 @@ pub use self::{
     requests::{JoinReport, RequestId},
     suspicion::{Suspicion, grace, suspicion_timeout},
     talk::{MAX_ACCEPTED, MAX_INBOUND, MAX_OUTBOUND, StreamFault},
+    tally::{Counts, Tally},
 };
 use self::{
     message::{Accusation, Ack, Alive, IndirectPing, MessageType, Nack, Ping},
