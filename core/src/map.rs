@@ -105,6 +105,17 @@ impl<K: Ord + Clone, V> Map<K, V> {
         }
     }
 
+    /// The keys of what fits, in order.
+    pub(crate) fn keys_of(&self, fits: &dyn Fn(&K, &V) -> bool) -> Vec<K> {
+        let mut keys = Vec::new();
+        for (key, value) in self.iter() {
+            if fits(key, value) {
+                keys.push(key.clone());
+            }
+        }
+        keys
+    }
+
     /// In order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.places.values().filter_map(|&place| self.at(place))

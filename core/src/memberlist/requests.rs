@@ -154,14 +154,8 @@ impl Memberlist {
 
     /// Ends the waits whose news has been sent its full number of times, or replaced.
     pub(super) fn settle_spreads(&mut self, now: Instant, d: &mut dyn Delegate) {
-        let done: Vec<RequestId> = self
-            .requests
-            .spreads
-            .iter()
-            .filter(|(_, news)| !news.is_some_and(|id| self.broadcasts.contains(id)))
-            .map(|(request, _)| *request)
-            .collect();
-        for request in done {
+        let spread = |news: Option<BroadcastId>| !news.is_some_and(|id| self.broadcasts.contains(id));
+        for request in self.requests.spreads.keys_of(&|_, news| spread(*news)) {
             self.requests.spreads.remove(&request);
             self.timers.cancel(&Timer::Spread(request));
             d.done(now, request, Outcome::Spread(true));

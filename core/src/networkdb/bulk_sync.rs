@@ -122,8 +122,7 @@ impl Tables {
     /// For every network a random node; what one sync covers needs no other. The order is random too: a fixed one
     /// can keep two groups apart for ever.
     pub(super) fn sync_periodically(&mut self, now: Instant) {
-        let joined = self.networks.owns().filter(|(_, own)| !own.attachment.leaving);
-        let mut networks: Vec<Name> = joined.map(|(network, _)| network.clone()).collect();
+        let mut networks = self.networks.owns_of(&|own| !own.attachment.leaving);
         self.rng.shuffle(&mut networks);
         let mut covered = Map::default();
         for network in networks {
@@ -151,11 +150,9 @@ impl Tables {
 
     /// The networks of this node, those being left too, that a node takes part in.
     pub(super) fn common_networks(&self, peer: &[u8]) -> Vec<Name> {
-        let theirs = self.networks.of(peer).filter(|(_, attachment)| !attachment.leaving);
+        let mut theirs = self.networks.joined_by(peer);
+        theirs.retain(|network| self.networks.own(network).is_some());
         theirs
-            .filter(|(network, _)| self.networks.own(network).is_some())
-            .map(|(network, _)| network.clone())
-            .collect()
     }
 
     /// Begins a bulk sync. `false`: the node is unknown, or too many are under way.
@@ -278,7 +275,7 @@ impl Tables {
         for network in sync.networks.iter().take(self.config.limits.attachments) {
             asked.insert(self.networks.name(network), ());
         }
-        let asked: Vec<Name> = asked.iter().map(|(network, ())| network.clone()).collect();
+        let asked = asked.keys_of(&|_, ()| true);
         match self.nodes.entry(sync.node).map(|(name, _)| name.clone()) {
             Some(peer) => drop(self.start_sync(now, &peer, &asked, Reason::Answer(sync.time))),
             None => {
@@ -323,8 +320,7 @@ impl Tables {
     /// Ends the waits for `peer` that began before `time`. Whether this is part of the answer to a join: such rows
     /// are known to all others.
     fn resolve(&mut self, now: Instant, peer: &[u8], time: u64) -> bool {
-        let of_peer = self.syncs.iter().filter(|(_, sync)| sync.peer.as_bytes() == peer && sync.asks());
-        let of_peer: Vec<u64> = of_peer.map(|(id, _)| *id).collect();
+        let of_peer = self.syncs.keys_of(&|_, sync| sync.peer.as_bytes() == peer && sync.asks());
         let mut joins = Vec::new();
         let mut part_of_join = false;
         for id in &of_peer {

@@ -49,9 +49,7 @@ impl Tables {
     /// A round for each own network that is due, those being left too.
     pub(super) fn gossip_tables(&mut self, now: Instant) {
         let due = |own: &Own| own.due(&self.pace).is_some_and(|at| at <= now);
-        let networks: Vec<Name> =
-            self.networks.owns().filter(|(_, own)| due(own)).map(|(network, _)| network.clone()).collect();
-        for network in networks {
+        for network in self.networks.owns_of(&due) {
             let sent = self.round(now, &network);
             if let Some(own) = self.networks.own_mut(&network) {
                 own.rhythm.done(now, sent);

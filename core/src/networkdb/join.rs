@@ -69,11 +69,9 @@ impl Tables {
 
     /// Asks for the rows of networks that were joined before any other of their nodes was known.
     pub(super) fn catch_up(&mut self, now: Instant) {
-        let behind = self.networks.owns().filter(|(_, own)| own.catch_up != CatchUp::Done);
-        let behind: Vec<(Name, CatchUp)> =
-            behind.map(|(network, own)| (network.clone(), own.catch_up)).collect();
-        for (network, state) in behind {
-            let next = match state {
+        for network in self.networks.owns_of(&|own| own.catch_up != CatchUp::Done) {
+            let Some(own) = self.networks.own(&network) else { continue };
+            let next = match own.catch_up {
                 CatchUp::Since(since) if now.since(since) >= self.config.catch_up_delay => {
                     let peers = self.draw_peers(&network, 2);
                     self.try_peers(now, network.clone(), peers);

@@ -58,14 +58,8 @@ impl Tables {
         if old != Standing::Failed {
             return;
         }
-        let joined: Vec<Name> = self
-            .networks
-            .of(&member.name)
-            .filter(|(_, at)| !at.leaving)
-            .map(|(network, _)| network.clone())
-            .collect();
-        for network in &joined {
-            self.networks.add_peer(network, &member.name);
+        for network in self.networks.joined_by(&member.name) {
+            self.networks.add_peer(&network, &member.name);
         }
         self.turn(self.rows_of(None, &member.name), RowState::Live, 0);
     }
@@ -155,9 +149,8 @@ impl Tables {
 
     /// The rows of another node. Outside the networks it takes part in there are but hidden ones, and tombstones.
     fn rows_of(&self, network: Option<&Name>, owner: &Name) -> Vec<Held> {
-        let joined = || self.networks.of(owner).filter(|(_, at)| !at.leaving);
-        let all = || joined().map(|(network, _)| network.clone()).collect();
-        let networks: Vec<Name> = network.map_or_else(all, |network| vec![network.clone()]);
+        let all = || self.networks.joined_by(owner);
+        let networks = network.map_or_else(all, |network| vec![network.clone()]);
         let mut rows = Vec::new();
         for network in networks {
             let filter = Filter::network(network);

@@ -112,6 +112,11 @@ impl Networks {
         self.own.iter()
     }
 
+    /// The names of the own attachments that fit, in order.
+    pub(super) fn owns_of(&self, fits: &dyn Fn(&Own) -> bool) -> Vec<Name> {
+        self.own.keys_of(&|_, own| fits(own))
+    }
+
     /// Own attachments, in no order that means anything.
     pub(super) fn owns_mut(&mut self) -> impl Iterator<Item = &mut Own> {
         self.own.values_mut()
@@ -143,9 +148,10 @@ impl Networks {
         self.count -= self.others.remove(node).map_or(0, |networks| networks.len());
     }
 
-    /// The attachments of another node, by network.
-    pub(super) fn of(&self, node: &[u8]) -> impl Iterator<Item = (&Name, &Attachment)> {
-        self.others.get(node).into_iter().flat_map(Map::iter)
+    /// The networks another node takes part in, in order.
+    pub(super) fn joined_by(&self, node: &[u8]) -> Vec<Name> {
+        let networks = self.others.get(node);
+        networks.map(|networks| networks.keys_of(&|_, attachment| !attachment.leaving)).unwrap_or_default()
     }
 
     /// All attachments of other nodes, by node and network.

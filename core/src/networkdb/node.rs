@@ -105,6 +105,11 @@ impl Nodes {
         self.by_name.iter().filter(move |(_, node)| node.standing == standing)
     }
 
+    /// The names of the nodes that fit, in order.
+    pub(super) fn names_of(&self, fits: &dyn Fn(&Node) -> bool) -> Vec<Name> {
+        self.by_name.keys_of(&|_, node| fits(node))
+    }
+
     /// How many nodes are active, this one included.
     pub(super) fn active(&self) -> usize {
         self.active
@@ -126,8 +131,7 @@ impl Nodes {
             node.reap = node.reap.saturating_sub(step);
         }
         let is_over = |node: &Node| node.standing != Standing::Active && node.reap.is_zero();
-        let over = self.by_name.iter().filter(|(_, node)| is_over(node));
-        for name in over.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        for name in self.names_of(&is_over) {
             self.remove(&name);
         }
     }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use super::{
     Event,
     message::JOIN,
-    node::Standing,
+    node::{Node, Standing},
     rows::{Held, nanos},
     tables::{After, Purpose, Tables, Timer, Todo},
     watch::Filter,
@@ -110,13 +110,8 @@ impl Tables {
     #[doc(hidden)]
     pub fn reap_nodes(&mut self) {
         let step = self.config.reap_node_interval;
-        let over: Vec<Name> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| node.standing == Standing::Failed && node.reap <= step)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in over {
+        let over = |node: &Node| node.standing == Standing::Failed && node.reap <= step;
+        for name in self.nodes.names_of(&over) {
             self.drop_rows(None, &name);
             self.networks.detach(&name);
         }
