@@ -149,7 +149,7 @@ impl Tables {
             return Err(NetworkError::AlreadyJoined(network));
         }
         let rhythm = Rhythm::new(self.config.gossip_interval);
-        let own = self.networks.own_or_new(network.clone(), rhythm);
+        let own = self.networks.own_or_new(&network, rhythm);
         own.attachment = Attachment { time, ..Attachment::default() };
         own.in_sync = false;
         self.networks.add_peer(&network, &self.name);

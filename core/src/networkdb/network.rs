@@ -103,8 +103,8 @@ impl Networks {
     }
 
     /// An own attachment, new if there is none.
-    pub(super) fn own_or_new(&mut self, network: Name, rhythm: Rhythm) -> &mut Own {
-        self.own.get_or_insert_with(&network, || Own::new(rhythm))
+    pub(super) fn own_or_new(&mut self, network: &Name, rhythm: Rhythm) -> &mut Own {
+        self.own.get_or_insert_with(network, || Own::new(rhythm))
     }
 
     /// Own attachments, by name.
@@ -138,8 +138,8 @@ impl Networks {
     }
 
     /// Notes an attachment of another node.
-    pub(super) fn attach(&mut self, node: Name, network: Name, attachment: Attachment) {
-        let networks = self.others.get_or_insert_with(&node, Map::default);
+    pub(super) fn attach(&mut self, node: &Name, network: Name, attachment: Attachment) {
+        let networks = self.others.get_or_insert_with(node, Map::default);
         self.count += usize::from(networks.insert(network, attachment).is_none());
     }
 

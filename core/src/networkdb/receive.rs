@@ -196,7 +196,7 @@ impl Tables {
             }
             None => {
                 let attachment = Attachment { time: event.time, ..Attachment::default() };
-                self.networks.attach(node.clone(), network.clone(), attachment);
+                self.networks.attach(node, network.clone(), attachment);
             }
         }
         if leaving {
