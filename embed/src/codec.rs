@@ -12,30 +12,31 @@ use networkdb_core::{
     networkdb::message::{BulkSync, Gossip, Kind, NetworkEvent, NodeEvent, TableEvent},
     syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message, Revision, SerializedUpdate, UpdateType},
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     Code, Error, Event, EventKind,
+    fields::Fields,
     json::put_bytes,
-    object::{Object, parse},
-    settings::{bytes, keys},
+    object::{Commands, Object, parse},
     sync_client::updated,
     sync_stream::{SyncStream, sync_stream},
 };
 
 /// The settings of a codec.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct CodecSettings {
     /// Encryption keys, the first of which seals; in a text a list in hex.
-    #[serde(deserialize_with = "keys")]
     pub keys: Keyring,
     /// Tag of the cluster.
     pub label: String,
 }
 
 impl CodecSettings {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self { keys: from.keys("keys").unwrap_or_default(), label: from.text("label").unwrap_or_default() }
+    }
+
     pub(crate) fn build(self, seed: [u8; 32]) -> Box<dyn Object> {
         let mut config = Config::lan("codec", SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         config.keyring = self.keys;
@@ -50,52 +51,58 @@ impl CodecSettings {
 }
 
 /// What may be asked of a codec.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// The messages in a memberlist packet.
-    OpenPacket {
-        #[serde(deserialize_with = "bytes")]
-        packet_hex: Vec<u8>,
-    },
+    OpenPacket { packet: Vec<u8> },
     /// A memberlist packet with a message in it.
-    SealPacket {
-        #[serde(deserialize_with = "bytes")]
-        message_hex: Vec<u8>,
-        #[serde(default)]
-        crc: bool,
-    },
+    SealPacket { message: Vec<u8>, crc: bool },
     /// What a NetworkDB message, the body of a memberlist user message, says.
-    Networkdb {
-        #[serde(deserialize_with = "bytes")]
-        message_hex: Vec<u8>,
-    },
+    Networkdb { message: Vec<u8> },
     /// The messages in a stream of the sync protocol, from its beginning.
-    SyncDecode {
-        #[serde(deserialize_with = "bytes")]
-        stream_hex: Vec<u8>,
-        #[serde(default)]
-        from_client: bool,
-    },
+    SyncDecode { stream: Vec<u8>, from_client: bool },
     /// A stream of the sync protocol with updates and then a status in it.
     SyncEncode { updates: Vec<Update>, status: Option<u8> },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How it is asked.
+const COMMANDS: Commands<Command> = &[
+    ("open_packet", |from| Command::OpenPacket { packet: from.need("packet_hex", Fields::bytes) }),
+    ("seal_packet", |from| Command::SealPacket {
+        message: from.need("message_hex", Fields::bytes),
+        crc: from.flag("crc").unwrap_or_default(),
+    }),
+    ("networkdb", |from| Command::Networkdb { message: from.need("message_hex", Fields::bytes) }),
+    ("sync_decode", |from| Command::SyncDecode {
+        stream: from.need("stream_hex", Fields::bytes),
+        from_client: from.flag("from_client").unwrap_or_default(),
+    }),
+    ("sync_encode", |from| Command::SyncEncode {
+        updates: from.need("updates", |from, name| from.each(name, Update::read)),
+        status: from.number("status"),
+    }),
+];
+
 struct Update {
     key: String,
     value: Option<String>,
     revision: Option<String>,
-    #[serde(default)]
     version: String,
-    #[serde(default)]
     ttl_ns: i64,
-    #[serde(default, rename = "update_type")]
     kind: u8,
 }
 
 impl Update {
+    fn read(from: &mut Fields) -> Self {
+        Self {
+            key: from.need("key", Fields::text),
+            value: from.text("value"),
+            revision: from.text("revision"),
+            version: from.text("version").unwrap_or_default(),
+            ttl_ns: from.signed("ttl_ns").unwrap_or_default(),
+            kind: from.number("update_type").unwrap_or_default(),
+        }
+    }
+
     fn serialized(&self) -> SerializedUpdate<'_> {
         SerializedUpdate {
             key: self.key.as_bytes(),
@@ -138,14 +145,14 @@ impl Object for Codec {
     }
 
     fn command(&mut self, _now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request)? {
-            Command::OpenPacket { packet_hex } => Ok(json!({ "messages": self.open(&packet_hex) })),
-            Command::SealPacket { message_hex, crc } => {
-                let packet = packet::seal(&self.security, &message_hex, crc, &mut self.rng);
+        match parse(request, COMMANDS)? {
+            Command::OpenPacket { packet } => Ok(json!({ "messages": self.open(&packet) })),
+            Command::SealPacket { message, crc } => {
+                let packet = packet::seal(&self.security, &message, crc, &mut self.rng);
                 Ok(json!({ "packet_hex": hex::encode(packet) }))
             }
-            Command::Networkdb { message_hex } => networkdb(&message_hex),
-            Command::SyncDecode { stream_hex, from_client } => sync_messages(&stream_hex, from_client),
+            Command::Networkdb { message } => networkdb(&message),
+            Command::SyncDecode { stream, from_client } => sync_messages(&stream, from_client),
             Command::SyncEncode { updates, status } => {
                 let updates: Vec<_> = updates.iter().map(Update::serialized).collect();
                 Ok(json!({ "stream_hex": hex::encode(sync_stream(&updates, status)) }))

@@ -1,6 +1,6 @@
 //! What a machine brings to the handle.
 
-use std::{fmt, net::SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use networkdb_core::{
@@ -8,10 +8,12 @@ use networkdb_core::{
     networkdb::EntryKey,
     syncproto::SerializedUpdate,
 };
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::{Code, Error, Event};
+use crate::{
+    Code, Error, Event,
+    fields::{Fields, unknown_name},
+};
 
 /// How a row is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,21 +76,29 @@ pub(crate) trait Object: Send {
     }
 }
 
-/// A request, `{"op":"name",…}`, as this machine's commands.
-pub(crate) fn parse<C: DeserializeOwned>(request: Value) -> Result<C, Error> {
-    // Errors of serde may repeat a field's text; a key must not come back.
-    let secret = request.get("key_hex").is_some();
-    let wrong = |error: &dyn fmt::Display| {
-        if secret {
-            Error::new(Code::Request, "wrong request: `key_hex` is a text of hex digits")
-        } else {
-            Error::new(Code::Request, format_args!("wrong request: {error}"))
-        }
+/// The commands of a machine: their names, and how each is read.
+pub(crate) type Commands<C> = &'static [(&'static str, fn(&mut Fields) -> C)];
+
+/// A request, `{"op":"name",…}`, as one of these commands.
+pub(crate) fn parse<C>(request: Value, commands: Commands<C>) -> Result<C, Error> {
+    let (op, mut from) = opened(request)?;
+    let Some((_, read)) = commands.iter().find(|(name, _)| *name == op) else {
+        let what = format!("command `{op}`");
+        return Err(wrong(unknown_name(&what, &mut commands.iter().map(|(name, _)| *name))));
     };
-    let Value::Object(mut fields) = request else { return Err(wrong(&"not an object")) };
-    let Some(Value::String(op)) = fields.remove("op") else { return Err(wrong(&"`op` is missing")) };
-    // The form of an enum that serde reads without a copy of all fields.
-    let mut tagged = Map::new();
-    tagged.insert(op, Value::Object(fields));
-    serde_json::from_value(Value::Object(tagged)).map_err(|error| wrong(&error))
+    let command = read(&mut from);
+    from.end().map_err(wrong)?;
+    Ok(command)
+}
+
+fn opened(request: Value) -> Result<(String, Fields), Error> {
+    let Value::Object(fields) = request else { return Err(wrong("not an object".to_owned())) };
+    let mut from = Fields::new(fields);
+    let op = from.need("op", Fields::text);
+    from.checked().map_err(wrong)?;
+    Ok((op, from))
+}
+
+fn wrong(reason: String) -> Error {
+    Error::new(Code::Request, format!("wrong request: {reason}"))
 }

@@ -10,13 +10,13 @@ use networkdb_core::{
         server::{self, Config, Server},
     },
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
     Code, Error, Event, EventKind, Tls,
+    fields::Fields,
     networkdb::stats,
-    object::{Object, parse},
+    object::{Commands, Object, parse},
     settings::{set, set_ms},
 };
 
@@ -24,8 +24,7 @@ use crate::{
 const MAX_BATCH_SIZE: usize = 100;
 
 /// The settings of a sync server. What is left out is Typha's default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct SyncServerSettings {
     /// Where the built-in host listens: bound when the node is created, port 0 for any.
     pub bind: Option<SocketAddr>,
@@ -63,6 +62,27 @@ pub struct SyncServerSettings {
 }
 
 impl SyncServerSettings {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self {
+            bind: from.socket("bind"),
+            syncer_types: from.texts("syncer_types").unwrap_or_default(),
+            tls: from.nested("tls", Tls::read),
+            version: from.text("version"),
+            unix_origin_ns: from.number("unix_origin_ns"),
+            max_batch_size: from.number("max_batch_size"),
+            tick_ms: from.number("tick_ms"),
+            max_message_size: from.number("max_message_size"),
+            ping_interval_ms: from.number("ping_interval_ms"),
+            pong_timeout_ms: from.number("pong_timeout_ms"),
+            write_timeout_ms: from.number("write_timeout_ms"),
+            handshake_timeout_ms: from.number("handshake_timeout_ms"),
+            max_fall_behind_ms: from.number("max_fall_behind_ms"),
+            max_connections: from.number("max_connections"),
+            max_accepted: from.number("max_accepted"),
+            conflate: from.texts("conflate").unwrap_or_default(),
+        }
+    }
+
     pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Box<dyn Object> {
         let mut config = Config::default();
         set(&mut config.version, self.version.map(String::into_boxed_str));
@@ -98,15 +118,13 @@ fn unix_origin(now: Instant) -> Duration {
 }
 
 /// What may be asked of a sync server.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// How far the datastore is read: 0 wait, 1 resync, 2 in sync.
     Status {
         syncer_type: String,
         status: u8,
     },
-    Clients {},
+    Clients,
     Disconnect {
         stream: u64,
     },
@@ -116,9 +134,23 @@ enum Command {
     Drain {
         timeout_ms: u64,
     },
-    Stats {},
-    Snapshot {},
+    Stats,
+    Snapshot,
 }
+
+/// How it is asked.
+const COMMANDS: Commands<Command> = &[
+    ("status", |from| Command::Status {
+        syncer_type: from.need("syncer_type", Fields::text),
+        status: from.need("status", Fields::number),
+    }),
+    ("clients", |_| Command::Clients),
+    ("disconnect", |from| Command::Disconnect { stream: from.need("stream", Fields::number) }),
+    ("max_connections", |from| Command::MaxConnections { max: from.need("max", Fields::number) }),
+    ("drain", |from| Command::Drain { timeout_ms: from.need("timeout_ms", Fields::number) }),
+    ("stats", |_| Command::Stats),
+    ("snapshot", |_| Command::Snapshot),
+];
 
 struct Publisher {
     server: Server,
@@ -167,14 +199,14 @@ impl Object for Publisher {
     }
 
     fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request)? {
+        match parse(request, COMMANDS)? {
             Command::Status { syncer_type, status } => {
                 let feed = self.feed(&syncer_type)?;
                 feed.cache.status(SyncStatus(status));
                 feed.taken += 1;
                 self.publish_due(now);
             }
-            Command::Clients {} => return Ok(json!({ "clients": self.clients() })),
+            Command::Clients => return Ok(json!({ "clients": self.clients() })),
             Command::Disconnect { stream } => {
                 let stream = StreamId(stream);
                 if !self.server.clients().any(|client| client.stream == stream) {
@@ -184,8 +216,8 @@ impl Object for Publisher {
             }
             Command::MaxConnections { max } => self.server.set_max_connections(now, max),
             Command::Drain { timeout_ms } => self.server.drain(now, Duration::from_millis(timeout_ms)),
-            Command::Stats {} => return self.stats(),
-            Command::Snapshot {} => {
+            Command::Stats => return self.stats(),
+            Command::Snapshot => {
                 return Ok(json!({ "clients": self.clients(), "stats": self.stats()? }));
             }
         }
