@@ -8,17 +8,16 @@ use std::{
 use bytes::Bytes;
 use networkdb_core::{
     machine::{Input, Instant, Output, Rng},
-    memberlist::{self, Config, Keyring, Security, packet},
+    memberlist::{Config, Keyring, Security, packet},
     networkdb::message::{BulkSync, Gossip, Kind, NetworkEvent, NodeEvent, TableEvent},
     syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message, Revision, SerializedUpdate, UpdateType},
 };
-use serde_json::{Value, json};
 
 use crate::{
     Code, Error, Event, EventKind,
     fields::Fields,
-    json::put_bytes,
-    object::{Commands, Object, parse},
+    json::Answer,
+    object::{Commands, Object, Request},
     sync_client::updated,
     sync_stream::{SyncStream, sync_stream},
 };
@@ -144,75 +143,88 @@ impl Object for Codec {
         stream.feed(bytes, &mut |message| tell(message, &mut self.read))
     }
 
-    fn command(&mut self, _now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request, COMMANDS)? {
-            Command::OpenPacket { packet } => Ok(json!({ "messages": self.open(&packet) })),
+    fn command(&mut self, _now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
+        match request.read(COMMANDS)? {
+            Command::OpenPacket { packet } => self.open(&packet, answer),
             Command::SealPacket { message, crc } => {
-                let packet = packet::seal(&self.security, &message, crc, &mut self.rng);
-                Ok(json!({ "packet_hex": hex::encode(packet) }))
+                answer.hex("packet_hex", &packet::seal(&self.security, &message, crc, &mut self.rng));
             }
-            Command::Networkdb { message } => networkdb(&message),
-            Command::SyncDecode { stream, from_client } => sync_messages(&stream, from_client),
+            Command::Networkdb { message } => networkdb(&message, answer)?,
+            Command::SyncDecode { stream, from_client } => sync_messages(&stream, from_client, answer)?,
             Command::SyncEncode { updates, status } => {
                 let updates: Vec<_> = updates.iter().map(Update::serialized).collect();
-                Ok(json!({ "stream_hex": hex::encode(sync_stream(&updates, status)) }))
+                answer.hex("stream_hex", &sync_stream(&updates, status));
             }
         }
+        Ok(())
     }
 }
 
 impl Codec {
-    fn open(&self, packet: &[u8]) -> Vec<Value> {
-        let mut messages = Vec::new();
-        packet::open(&self.security, packet, &mut |leaf| {
-            messages.push(match leaf {
-                Ok((kind, body)) => {
-                    json!({ "type": memberlist_name(kind), "body_hex": hex::encode(body) })
-                }
-                Err(error) => json!({ "error": error.reason() }),
-            });
+    fn open(&self, packet: &[u8], answer: &mut Answer) {
+        answer.items("messages", |messages| {
+            packet::open(&self.security, packet, &mut |leaf| messages.item(|answer| message(answer, leaf)));
         });
-        messages
     }
 }
 
-fn memberlist_name(kind: memberlist::message::MessageType) -> String {
-    format!("{kind:?}").to_ascii_lowercase()
+/// One of the messages in a packet.
+fn message(answer: &mut Answer, leaf: packet::Leaf<'_>) {
+    match leaf {
+        Ok((kind, body)) => {
+            answer.hex("body_hex", body);
+            answer.text("type", &format!("{kind:?}").to_ascii_lowercase());
+        }
+        Err(error) => answer.text("error", &error.reason()),
+    }
 }
 
 fn malformed(error: impl std::fmt::Debug) -> Error {
     Error::new(Code::Malformed, format_args!("not such a message: {error:?}"))
 }
 
-fn networkdb(message: &[u8]) -> Result<Value, Error> {
+fn networkdb(message: &[u8], answer: &mut Answer) -> Result<(), Error> {
     let Gossip { kind, data } = Gossip::decode(message).map_err(malformed)?;
-    let (mut fields, names) = match Kind::from_wire(kind) {
+    match Kind::from_wire(kind) {
         Some(Kind::NodeEvent) => {
             let event = NodeEvent::decode(data).map_err(malformed)?;
-            (json!({ "kind": kind, "event": event.kind, "time": event.time }), vec![("node", event.node)])
+            answer.signed("event", event.kind.into());
+            answer.signed("kind", kind.into());
+            answer.bytes("node", event.node);
+            answer.number("time", event.time);
         }
         Some(Kind::NetworkEvent) => {
             let event = NetworkEvent::decode(data).map_err(malformed)?;
-            let names = vec![("node", event.node), ("network", event.network)];
-            (json!({ "kind": kind, "event": event.kind, "time": event.time }), names)
+            answer.signed("event", event.kind.into());
+            answer.signed("kind", kind.into());
+            answer.bytes("network", event.network);
+            answer.bytes("node", event.node);
+            answer.number("time", event.time);
         }
         Some(Kind::TableEvent) => {
-            let TableEvent { kind: event, time, node, network, table, key, value, .. } =
-                TableEvent::decode(data).map_err(malformed)?;
-            let names = vec![("node", node), ("network", network), ("table", table), ("key", key)];
-            (json!({ "kind": kind, "event": event, "time": time, "value_hex": hex::encode(value) }), names)
+            let event = TableEvent::decode(data).map_err(malformed)?;
+            answer.signed("event", event.kind.into());
+            answer.bytes("key", event.key);
+            answer.signed("kind", kind.into());
+            answer.bytes("network", event.network);
+            answer.bytes("node", event.node);
+            answer.bytes("table", event.table);
+            answer.number("time", event.time);
+            answer.hex("value_hex", event.value);
         }
         Some(Kind::BulkSync) => {
             let sync = BulkSync::decode(data).map_err(malformed)?;
-            let payload = hex::encode(sync.payload);
-            (json!({ "kind": kind, "time": sync.time, "payload_hex": payload }), vec![("node", sync.node)])
+            answer.signed("kind", kind.into());
+            answer.bytes("node", sync.node);
+            answer.hex("payload_hex", sync.payload);
+            answer.number("time", sync.time);
         }
-        _ => (json!({ "kind": kind, "data_hex": hex::encode(data) }), Vec::new()),
-    };
-    for (field, name) in names {
-        put_bytes(&mut fields, field, name);
+        _ => {
+            answer.hex("data_hex", data);
+            answer.signed("kind", kind.into());
+        }
     }
-    Ok(fields)
+    Ok(())
 }
 
 /// A message as events.
@@ -248,59 +260,62 @@ fn tell(message: &Message<'_>, into: &mut VecDeque<Event>) {
     }
 }
 
-fn sync_messages(mut stream: &[u8], from_client: bool) -> Result<Value, Error> {
+fn sync_messages(mut stream: &[u8], from_client: bool, answer: &mut Answer) -> Result<(), Error> {
     let mut decoder = Decoder::new(if from_client { FROM_CLIENT } else { FROM_SERVER });
-    let mut messages = Vec::new();
-    while let Some(message) = decoder.next(&mut stream).map_err(|error| Error::new(Code::Malformed, error))? {
-        let restart = matches!(message, Message::DecoderRestart(_));
-        messages.push(sync_message(&message));
-        if restart {
-            break;
+    answer.items("messages", |messages| {
+        let malformed = |error| Error::new(Code::Malformed, error);
+        while let Some(message) = decoder.next(&mut stream).map_err(malformed)? {
+            messages.item(|answer| sync_message(answer, &message));
+            if matches!(message, Message::DecoderRestart(_)) {
+                break;
+            }
         }
-    }
-    Ok(json!({ "messages": messages, "rest": stream.len() + decoder.pending() }))
+        Ok::<_, Error>(())
+    })?;
+    answer.count("rest", stream.len() + decoder.pending());
+    Ok(())
 }
 
-fn sync_message(message: &Message<'_>) -> Value {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+fn sync_message(answer: &mut Answer, message: &Message<'_>) {
     match message {
-        Message::ClientHello(hello) => json!({
-            "type": "client_hello",
-            "hostname": text(hello.hostname),
-            "info": text(hello.info),
-            "version": text(hello.version),
-            "syncer_type": text(hello.syncer_type),
-        }),
-        Message::ServerHello(hello) => json!({
-            "type": "server_hello",
-            "version": text(hello.version),
-            "syncer_type": text(hello.syncer_type),
-        }),
-        Message::DecoderRestart(restart) => json!({
-            "type": "decoder_restart",
-            "compression": text(restart.compression_algorithm),
-        }),
-        Message::Ack => json!({ "type": "ack" }),
-        Message::SyncStatus(status) => json!({ "type": "status", "status": status.0 }),
-        Message::Ping(_) => json!({ "type": "ping" }),
-        Message::Pong(_) => json!({ "type": "pong" }),
-        Message::Kvs(kvs) => {
-            json!({ "type": "kvs", "updates": kvs.iter().map(|kv| update(&kv)).collect::<Value>() })
+        Message::ClientHello(hello) => {
+            answer.bytes("hostname", hello.hostname);
+            answer.bytes("info", hello.info);
+            answer.bytes("syncer_type", hello.syncer_type);
+            answer.text("type", &"client_hello");
+            answer.bytes("version", hello.version);
         }
-        Message::Nil => json!({ "type": "nil" }),
+        Message::ServerHello(hello) => {
+            answer.bytes("syncer_type", hello.syncer_type);
+            answer.text("type", &"server_hello");
+            answer.bytes("version", hello.version);
+        }
+        Message::DecoderRestart(restart) => {
+            answer.bytes("compression", restart.compression_algorithm);
+            answer.text("type", &"decoder_restart");
+        }
+        Message::Ack => answer.text("type", &"ack"),
+        Message::SyncStatus(status) => {
+            answer.number("status", status.0.into());
+            answer.text("type", &"status");
+        }
+        Message::Ping(_) => answer.text("type", &"ping"),
+        Message::Pong(_) => answer.text("type", &"pong"),
+        Message::Kvs(kvs) => {
+            answer.text("type", &"kvs");
+            answer.list("updates", kvs.iter(), |answer, kv| update(answer, &kv));
+        }
+        Message::Nil => answer.text("type", &"nil"),
     }
 }
 
-fn update(update: &SerializedUpdate<'_>) -> Value {
-    let mut fields = json!({
-        "value_hex": update.value.map(hex::encode),
-        "ttl_ns": update.ttl,
-        "update_type": update.update_type.0,
-    });
-    put_bytes(&mut fields, "key", update.key);
-    put_bytes(&mut fields, "version", update.v3_resource_version);
+fn update(answer: &mut Answer, update: &SerializedUpdate<'_>) {
+    answer.bytes("key", update.key);
     if update.revision != Revision::Nil {
-        put_bytes(&mut fields, "revision", &update.revision.text());
+        answer.bytes("revision", &update.revision.text());
     }
-    fields
+    answer.signed("ttl_ns", update.ttl);
+    answer.number("update_type", update.update_type.0.into());
+    answer.text_or_null("value_hex", update.value.map(hex::encode));
+    answer.bytes("version", update.v3_resource_version);
 }

@@ -8,15 +8,14 @@ use networkdb_core::{
     machine::{Endpoint, Input, Instant, Machine, Output},
     memberlist::{self, Config, Delegate, Keyring, MAX_META, Member, MemberEvent, Membership, Outcome},
 };
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
     Code, Error, Event, EventKind, Gossip,
     fields::Fields,
-    json as show,
-    networkdb::{joined, stats},
-    object::{Commands, Object, parse},
+    json::{self, Answer},
+    networkdb::joined,
+    object::{Commands, Object, Request},
 };
 
 /// How long a leave or an update may take unless told otherwise.
@@ -155,36 +154,41 @@ impl Object for Members {
         self.0.poll_event().map(event)
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
         let spread = |ms: Option<u64>| ms.map_or(SPREAD, Duration::from_millis);
-        match parse(request, COMMANDS)? {
-            Command::Join { members } => Ok(json!({ "request": self.0.join(now, members).0 })),
+        let list = self.0.list_mut();
+        match request.read(COMMANDS)? {
+            Command::Join { members } => answer.number("request", self.0.join(now, members).0),
             Command::Leave { timeout_ms } => {
-                Ok(json!({ "request": self.0.leave(now, spread(timeout_ms)).0 }))
+                answer.number("request", self.0.leave(now, spread(timeout_ms)).0);
             }
             Command::Meta { meta, timeout_ms } => {
                 if meta.len() > MAX_META {
                     return Err(Code::TooLarge.into());
                 }
                 self.0.delegate_mut().0 = meta.into();
-                Ok(json!({ "request": self.0.update(now, spread(timeout_ms)).0 }))
+                answer.number("request", self.0.update(now, spread(timeout_ms)).0);
             }
             Command::SendBestEffort { to, message } => {
                 let to: Vec<Name> = to.into_iter().map(Name::from).collect();
-                Ok(json!({ "sent": self.0.list_mut().send_best_effort(&to, &message) }))
+                answer.count("sent", list.send_best_effort(&to, &message));
             }
-            Command::SendReliable { to, message } => self.send(now, &to, &message),
-            Command::KeyAdd { key } => Ok(self.0.list_mut().add_key(&key).map(|()| json!({}))?),
-            Command::KeyUse { key } => Ok(self.0.list_mut().use_key(&key).map(|()| json!({}))?),
-            Command::KeyRemove { key } => Ok(self.0.list_mut().remove_key(&key).map(|()| json!({}))?),
-            Command::Members => Ok(json!({ "members": self.members() })),
-            Command::Stats => self.stats(),
-            Command::Snapshot => Ok(json!({
-                "name": self.0.list().name().to_string(),
-                "members": self.members(),
-                "stats": self.stats()?,
-            })),
+            Command::SendReliable { to, message } => {
+                let to = list.member(to.as_bytes()).map(|member| member.addr).ok_or(Code::Missing)?;
+                answer.number("request", list.send_reliable(now, to, &message).0);
+            }
+            Command::KeyAdd { key } => list.add_key(&key)?,
+            Command::KeyUse { key } => list.use_key(&key)?,
+            Command::KeyRemove { key } => list.remove_key(&key)?,
+            Command::Members => self.members(answer),
+            Command::Stats => self.stats(answer),
+            Command::Snapshot => {
+                self.members(answer);
+                answer.text("name", self.0.list().name());
+                answer.object("stats", |answer| self.stats(answer));
+            }
         }
+        Ok(())
     }
 
     fn advertised(&self) -> Option<SocketAddr> {
@@ -193,24 +197,17 @@ impl Object for Members {
 }
 
 impl Members {
-    fn members(&self) -> Value {
+    fn members(&self, answer: &mut Answer) {
         let mut members: Vec<&Member> = self.0.list().members().collect();
         members.sort_by(|a, b| a.name.cmp(&b.name));
-        members.into_iter().map(show::member).collect()
+        answer.list("members", members, json::member);
     }
 
-    fn stats(&self) -> Result<Value, Error> {
+    fn stats(&self, answer: &mut Answer) {
         let list = self.0.list();
-        Ok(json!({
-            "health": list.health(),
-            "counters": stats(list.counters())?,
-            "gauges": stats(&list.gauges())?,
-        }))
-    }
-
-    fn send(&mut self, now: Instant, to: &str, message: &[u8]) -> Result<Value, Error> {
-        let addr = self.0.list().member(to.as_bytes()).map(|member| member.addr).ok_or(Code::Missing)?;
-        Ok(json!({ "request": self.0.list_mut().send_reliable(now, addr, message).0 }))
+        answer.object("counters", |answer| answer.figures(list.counters()));
+        answer.object("gauges", |answer| answer.figures(&list.gauges()));
+        answer.number("health", list.health().into());
     }
 }
 

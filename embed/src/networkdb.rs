@@ -12,14 +12,13 @@ use networkdb_core::{
         Warning, WatchId, digests,
     },
 };
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
     Code, Error, Event, EventKind, Gossip, Write,
     fields::Fields,
-    json as show,
-    object::{Commands, Object, parse},
+    json::{self, Answer},
+    object::{Commands, Object, Request},
     settings::set_ms,
 };
 
@@ -220,34 +219,47 @@ impl Object for Tables {
         self.db.poll_event().map(event).or_else(|| self.next_change())
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
         let db = &mut self.db;
-        match parse(request, COMMANDS)? {
-            Command::Join { members } => Ok(json!({ "request": db.join(now, members).0 })),
-            Command::Leave => Ok(json!({ "request": db.leave(now).0 })),
+        match request.read(COMMANDS)? {
+            Command::Join { members } => answer.number("request", db.join(now, members).0),
+            Command::Leave => answer.number("request", db.leave(now).0),
             Command::NetworkJoin { network } => {
-                Ok(json!({ "request": db.join_network(now, network.as_bytes())?.0 }))
+                answer.number("request", db.join_network(now, network.as_bytes())?.0);
             }
-            Command::NetworkLeave { network } => {
-                db.leave_network(now, network.as_bytes())?;
-                Ok(json!({}))
-            }
+            Command::NetworkLeave { network } => db.leave_network(now, network.as_bytes())?,
             Command::Watch { of } => {
                 let id = db.watch(of);
                 self.watches.push(Watch { id, paused: false });
-                Ok(json!({ "watch": id.0 }))
+                answer.number("watch", id.0);
             }
             Command::WatchPause { watch, paused } => {
                 let place = self.watch(WatchId(watch))?;
                 self.watches.get_mut(place).ok_or(Code::Missing)?.paused = paused;
-                Ok(json!({}))
             }
-            Command::Unwatch { watch } => self.unwatch(WatchId(watch)),
-            Command::KeyAdd { key } => Ok(done(db.add_key(&key)?)),
-            Command::KeyUse { key } => Ok(done(db.use_key(&key)?)),
-            Command::KeyRemove { key } => Ok(done(db.remove_key(&key)?)),
-            question => self.answer(question),
+            Command::Unwatch { watch } => {
+                let watch = WatchId(watch);
+                self.watches.remove(self.watch(watch)?);
+                self.db.unwatch(watch);
+            }
+            Command::KeyAdd { key } => db.add_key(&key)?,
+            Command::KeyUse { key } => db.use_key(&key)?,
+            Command::KeyRemove { key } => db.remove_key(&key)?,
+            Command::Networks => answer.list("networks", &db.networks(), json::network),
+            Command::Members => answer.list("members", &db.members(), json::member),
+            Command::Peers { network } => {
+                let peers = network.map_or_else(|| db.cluster_peers(), |name| db.peers(name.as_bytes()));
+                answer.list("peers", &peers, json::peer);
+            }
+            Command::List { of, behind, limit } => {
+                let rows = db.page(&of, behind.as_ref(), limit.unwrap_or(PAGE));
+                answer.list("rows", &rows, json::row);
+            }
+            Command::Digest { of } => self.digest(&of, answer),
+            Command::Stats => answer.figures(&db.stats()),
+            Command::Snapshot => self.snapshot(answer),
         }
+        Ok(())
     }
 
     fn write(&mut self, now: Instant, how: Write, key: &EntryKey, value: Bytes) -> Result<(), Code> {
@@ -270,76 +282,34 @@ impl Object for Tables {
 }
 
 impl Tables {
-    fn answer(&self, question: Command) -> Result<Value, Error> {
-        let db = &self.db;
-        Ok(match question {
-            Command::Networks => {
-                json!({ "networks": db.networks().iter().map(show::network).collect::<Value>() })
-            }
-            Command::Members => {
-                json!({ "members": db.members().iter().map(show::member).collect::<Value>() })
-            }
-            Command::Peers { network } => {
-                let peers = network.map_or_else(|| db.cluster_peers(), |name| db.peers(name.as_bytes()));
-                json!({ "peers": peers.iter().map(show::peer).collect::<Value>() })
-            }
-            Command::List { of, behind, limit } => {
-                let rows = db.page(&of, behind.as_ref(), limit.unwrap_or(PAGE));
-                json!({ "rows": rows.iter().map(show::row).collect::<Value>() })
-            }
-            Command::Digest { of } => self.digest(&of),
-            Command::Stats => stats(&db.stats())?,
-            Command::Snapshot => self.snapshot()?,
-            _ => return Err(Code::Request.into()),
-        })
-    }
-
-    fn digest(&self, filter: &Filter) -> Value {
-        let mut rows = self.db.rows(filter);
+    fn digest(&self, of: &Filter, answer: &mut Answer) {
+        let mut rows = self.db.rows(of);
         rows.retain(|row| row.state == RowState::Live);
-        let one = |table: networkdb::TableDigest| {
-            let mut fields = json!({ "rows": table.rows, "digest": format!("{:016x}", table.digest) });
-            show::put_bytes(&mut fields, "network", &table.network);
-            show::put_bytes(&mut fields, "table", &table.table);
-            fields
-        };
-        json!({ "digests": digests(rows).into_iter().map(one).collect::<Value>() })
-    }
-
-    fn snapshot(&self) -> Result<Value, Error> {
-        let snapshot = self.db.snapshot();
-        let node = |(name, node): &(Name, networkdb::Node)| {
-            let standing = match node.standing {
-                Standing::Active => "active",
-                Standing::Failed => "failed",
-                Standing::Left => "left",
-            };
-            let mut fields =
-                json!({ "addr": node.addr.to_string(), "standing": standing, "time": node.time });
-            show::put_bytes(&mut fields, "name", name);
-            fields
-        };
-        let network = |(name, nodes): &(Name, Vec<Name>)| {
-            let mut fields = json!({ "nodes": show::named(nodes) });
-            show::put_bytes(&mut fields, "name", name);
-            fields
-        };
-        let mut fields = json!({
-            "nodes": snapshot.nodes.iter().map(node).collect::<Value>(),
-            "networks": snapshot.networks.iter().map(show::network).collect::<Value>(),
-            "peers": snapshot.peers.iter().map(network).collect::<Value>(),
-            "members": self.db.members().iter().map(show::member).collect::<Value>(),
-            "rows": snapshot.rows.iter().map(show::row).collect::<Value>(),
-            "stats": stats(&self.db.stats())?,
+        answer.list("digests", digests(rows), |answer, table| {
+            answer.text("digest", &format_args!("{:016x}", table.digest));
+            answer.bytes("network", &table.network);
+            answer.count("rows", table.rows);
+            answer.bytes("table", &table.table);
         });
-        show::put_bytes(&mut fields, "name", &snapshot.name);
-        Ok(fields)
     }
 
-    fn unwatch(&mut self, watch: WatchId) -> Result<Value, Error> {
-        self.watches.remove(self.watch(watch)?);
-        self.db.unwatch(watch);
-        Ok(json!({}))
+    fn snapshot(&self, answer: &mut Answer) {
+        let snapshot = self.db.snapshot();
+        answer.list("members", &self.db.members(), json::member);
+        answer.bytes("name", &snapshot.name);
+        answer.list("networks", &snapshot.networks, json::network);
+        answer.list("nodes", &snapshot.nodes, |answer, (name, node)| {
+            answer.text("addr", &node.addr);
+            answer.bytes("name", name);
+            answer.text("standing", &standing(node.standing));
+            answer.number("time", node.time);
+        });
+        answer.list("peers", &snapshot.peers, |answer, (network, nodes)| {
+            answer.bytes("name", network);
+            answer.list("nodes", nodes, |answer, name| answer.bytes("name", name));
+        });
+        answer.list("rows", &snapshot.rows, json::row);
+        answer.object("stats", |answer| answer.figures(&snapshot.stats));
     }
 
     fn watch(&self, id: WatchId) -> Result<usize, Code> {
@@ -358,12 +328,12 @@ impl Tables {
     }
 }
 
-fn done((): ()) -> Value {
-    json!({})
-}
-
-pub(crate) fn stats(stats: &impl serde::Serialize) -> Result<Value, Error> {
-    serde_json::to_value(stats).map_err(|error| Error::new(Code::Invalid, error))
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Failed => "failed",
+        Standing::Left => "left",
+    }
 }
 
 fn copied(name: &[u8]) -> Bytes {
@@ -405,7 +375,7 @@ fn event(event: networkdb::Event) -> Event {
 }
 
 pub(crate) fn joined(request: u64, code: Code, report: &JoinReport) -> Event {
-    let event = Event::new(EventKind::Joined).id(request).code(code).text(show::failures(report));
+    let event = Event::new(EventKind::Joined).id(request).code(code).text(json::failures(report));
     Event { number: report.reached.len() as u64, ..event }
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     Code, Error, Event,
     fields::{Fields, unknown_name},
+    json::Answer,
 };
 
 /// How a row is written.
@@ -43,7 +44,7 @@ pub(crate) trait Object: Send {
     fn next_event(&mut self) -> Option<Event>;
 
     /// Does what a request asks for, and answers.
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error>;
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error>;
 
     /// Writes a row.
     fn write(&mut self, _now: Instant, _how: Write, _key: &EntryKey, _value: Bytes) -> Result<(), Code> {
@@ -79,26 +80,39 @@ pub(crate) trait Object: Send {
 /// The commands of a machine: their names, and how each is read.
 pub(crate) type Commands<C> = &'static [(&'static str, fn(&mut Fields) -> C)];
 
-/// A request, `{"op":"name",…}`, as one of these commands.
-pub(crate) fn parse<C>(request: Value, commands: Commands<C>) -> Result<C, Error> {
-    let (op, mut from) = opened(request)?;
-    let Some((_, read)) = commands.iter().find(|(name, _)| *name == op) else {
-        let what = format!("command `{op}`");
-        return Err(wrong(unknown_name(&what, &mut commands.iter().map(|(name, _)| *name))));
-    };
-    let command = read(&mut from);
-    from.end().map_err(wrong)?;
-    Ok(command)
+/// A request: `{"op":"name",…}`.
+pub(crate) struct Request {
+    pub(crate) op: String,
+    fields: Fields,
 }
 
-fn opened(request: Value) -> Result<(String, Fields), Error> {
-    let Value::Object(fields) = request else { return Err(wrong("not an object".to_owned())) };
-    let mut from = Fields::new(fields);
-    let op = from.need("op", Fields::text);
-    from.checked().map_err(wrong)?;
-    Ok((op, from))
+impl Request {
+    pub(crate) fn open(text: &str) -> Result<Self, Error> {
+        let found = serde_json::from_str(text)
+            .map_err(|error| Error::new(Code::Request, format_args!("not JSON: {error}")))?;
+        let Value::Object(fields) = found else { return Err(wrong("not an object".to_owned())) };
+        let mut fields = Fields::new(fields);
+        let op = fields.need("op", Fields::text);
+        fields.checked().map_err(wrong)?;
+        Ok(Self { op, fields })
+    }
+
+    /// It as one of these commands.
+    pub(crate) fn read<C>(mut self, commands: Commands<C>) -> Result<C, Error> {
+        let Some((_, read)) = commands.iter().find(|(name, _)| *name == self.op) else {
+            let names = commands.iter().map(|(name, _)| *name);
+            return Err(self.unknown(&mut names.chain(["info"])));
+        };
+        let command = read(&mut self.fields);
+        self.fields.end().map_err(wrong)?;
+        Ok(command)
+    }
+
+    fn unknown(&self, known: &mut dyn Iterator<Item = &str>) -> Error {
+        wrong(unknown_name(&format!("command `{}`", self.op), known))
+    }
 }
 
 fn wrong(reason: String) -> Error {
-    Error::new(Code::Request, format!("wrong request: {reason}"))
+    Error::new(Code::Request, format_args!("wrong request: {reason}"))
 }

@@ -167,9 +167,9 @@ fn value(found: &DeValue<'_>) -> Value {
         // One that is too large stays text, which no setting with a number takes.
         DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
             .map_or_else(|_| digits.as_str().into(), Value::from),
-        DeValue::Float(digits) => {
-            digits.as_str().parse::<f64>().map_or_else(|_| digits.as_str().into(), Value::from)
-        }
+        // No setting takes one: it is read to be shown. JSON has no plus sign, and none that is not finite.
+        DeValue::Float(digits) => serde_json::from_str(digits.as_str().trim_start_matches('+'))
+            .unwrap_or_else(|_| digits.as_str().into()),
         DeValue::Boolean(on) => Value::from(*on),
         DeValue::Datetime(time) => time.to_string().into(),
         DeValue::Array(found) => found.iter().map(|one| value(one.get_ref())).collect(),

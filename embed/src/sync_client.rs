@@ -8,13 +8,12 @@ use networkdb_core::{
         client::{self, Client, Config, Generation, Tracking, Updates},
     },
 };
-use serde_json::{Value, json};
 
 use crate::{
     Code, Error, Event, EventKind, Tls,
     fields::Fields,
-    networkdb::stats,
-    object::{Commands, Object, parse},
+    json::Answer,
+    object::{Commands, Object, Request},
     settings::{set, set_ms},
 };
 
@@ -175,21 +174,21 @@ impl Object for Follower {
         }
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request, COMMANDS)? {
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
+        match request.read(COMMANDS)? {
             Command::Stop => self.client.stop(now),
             Command::Endpoints { endpoints } => {
                 if !self.client.set_endpoints(endpoints) {
                     return Err(Error::new(Code::Request, "no server to connect to"));
                 }
             }
-            Command::Stats => return stats(&self.client.stats()),
+            Command::Stats => answer.figures(&self.client.stats()),
             Command::Snapshot => {
-                let figures = stats(&self.client.stats())?;
-                return Ok(json!({ "finished": self.client.is_finished(), "stats": figures }));
+                answer.flag("finished", self.client.is_finished());
+                answer.object("stats", |answer| answer.figures(&self.client.stats()));
             }
         }
-        Ok(json!({}))
+        Ok(())
     }
 }
 

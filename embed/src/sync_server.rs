@@ -10,13 +10,12 @@ use networkdb_core::{
         server::{self, Config, Server},
     },
 };
-use serde_json::{Map, Value, json};
 
 use crate::{
     Code, Error, Event, EventKind, Tls,
     fields::Fields,
-    networkdb::stats,
-    object::{Commands, Object, parse},
+    json::Answer,
+    object::{Commands, Object, Request},
     settings::{set, set_ms},
 };
 
@@ -102,7 +101,13 @@ impl SyncServerSettings {
         }
         let mut server = Server::new(config, seed);
         let max_batch_size = self.max_batch_size.unwrap_or(MAX_BATCH_SIZE).max(1);
-        let feeds: Vec<_> = names.into_iter().map(|name| Feed::new(name, max_batch_size)).collect();
+        // One that is named twice is one.
+        let mut feeds: Vec<Feed> = Vec::new();
+        for name in names {
+            if !feeds.iter().any(|feed| feed.name == name) {
+                feeds.push(Feed::new(name, max_batch_size));
+            }
+        }
         for feed in &feeds {
             server.follow(now, &feed.name, feed.cache.published());
         }
@@ -198,15 +203,15 @@ impl Object for Publisher {
         self.server.poll_event().map(event)
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request, COMMANDS)? {
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
+        match request.read(COMMANDS)? {
             Command::Status { syncer_type, status } => {
                 let feed = self.feed(&syncer_type)?;
                 feed.cache.status(SyncStatus(status));
                 feed.taken += 1;
                 self.publish_due(now);
             }
-            Command::Clients => return Ok(json!({ "clients": self.clients() })),
+            Command::Clients => self.clients(answer),
             Command::Disconnect { stream } => {
                 let stream = StreamId(stream);
                 if !self.server.clients().any(|client| client.stream == stream) {
@@ -216,12 +221,13 @@ impl Object for Publisher {
             }
             Command::MaxConnections { max } => self.server.set_max_connections(now, max),
             Command::Drain { timeout_ms } => self.server.drain(now, Duration::from_millis(timeout_ms)),
-            Command::Stats => return self.stats(),
+            Command::Stats => self.stats(answer),
             Command::Snapshot => {
-                return Ok(json!({ "clients": self.clients(), "stats": self.stats()? }));
+                self.clients(answer);
+                answer.object("stats", |answer| self.stats(answer));
             }
         }
-        Ok(json!({}))
+        Ok(())
     }
 
     fn publish(
@@ -268,27 +274,25 @@ impl Publisher {
         }
     }
 
-    fn clients(&self) -> Value {
-        let client = |client: &server::Client| {
-            json!({
-                "stream": client.stream.0,
-                "from": client.from.to_string(),
-                "hostname": client.hostname,
-                "info": client.info,
-                "version": client.version,
-                "syncer_type": client.syncer_type,
-                "snappy": client.snappy,
-            })
-        };
-        self.server.clients().map(client).collect()
+    fn clients(&self, answer: &mut Answer) {
+        answer.list("clients", self.server.clients(), |answer, client| {
+            answer.text("from", &client.from);
+            answer.text("hostname", &client.hostname);
+            answer.text("info", &client.info);
+            answer.flag("snappy", client.snappy);
+            answer.number("stream", client.stream.0);
+            answer.text("syncer_type", &client.syncer_type);
+            answer.text("version", &client.version);
+        });
     }
 
-    fn stats(&self) -> Result<Value, Error> {
-        let mut caches = Map::new();
-        for feed in &self.feeds {
-            caches.insert(feed.name.clone(), stats(&feed.cache.stats())?);
-        }
-        Ok(json!({ "server": stats(&self.server.stats())?, "caches": caches }))
+    fn stats(&self, answer: &mut Answer) {
+        answer.object("caches", |answer| {
+            for feed in &self.feeds {
+                answer.object(&feed.name, |answer| answer.figures(&feed.cache.stats()));
+            }
+        });
+        answer.object("server", |answer| answer.figures(&self.server.stats()));
     }
 }
 
