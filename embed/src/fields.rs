@@ -252,7 +252,7 @@ fn keyring(found: Value) -> Option<Keyring> {
     let Value::Array(list) = found else { return None };
     let mut ring = Keyring::default();
     for found in list {
-        ring.add(&*secret(found)?).ok()?;
+        ring.add(&secret(found)?).ok()?;
     }
     Some(ring)
 }
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn words_and_addresses_tell_how_they_are_written() {
         let told = wrong(r#"{"how":"fast"}"#, |from| {
-            assert_eq!(from.choice("how", &[("slow", 1), ("still", 2)]), None)
+            assert_eq!(from.choice("how", &[("slow", 1), ("still", 2)]), None);
         });
         assert_eq!(told, "`how` is `fast`, expected one of `slow`, `still`");
         let told = wrong(r#"{"bind":"localhost:1"}"#, |from| assert_eq!(from.socket("bind"), None));
