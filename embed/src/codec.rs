@@ -8,34 +8,34 @@ use std::{
 use bytes::Bytes;
 use networkdb_core::{
     machine::{Input, Instant, Output, Rng},
-    memberlist::{self, Config, Keyring, Security, packet},
+    memberlist::{Config, Keyring, Security, packet},
     networkdb::message::{BulkSync, Gossip, Kind, NetworkEvent, NodeEvent, TableEvent},
     syncproto::{Decoder, FROM_CLIENT, FROM_SERVER, Message, Revision, SerializedUpdate, UpdateType},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::{
     Code, Error, Event, EventKind,
-    json::put_bytes,
-    object::{Object, parse},
-    settings::{bytes, keys},
+    fields::Fields,
+    json::Answer,
+    object::{Commands, Object, Request},
     sync_client::updated,
     sync_stream::{SyncStream, sync_stream},
 };
 
 /// The settings of a codec.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct CodecSettings {
     /// Encryption keys, the first of which seals; in a text a list in hex.
-    #[serde(deserialize_with = "keys")]
     pub keys: Keyring,
     /// Tag of the cluster.
     pub label: String,
 }
 
 impl CodecSettings {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self { keys: from.keys("keys").unwrap_or_default(), label: from.text("label").unwrap_or_default() }
+    }
+
     pub(crate) fn build(self, seed: [u8; 32]) -> Box<dyn Object> {
         let mut config = Config::lan("codec", SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
         config.keyring = self.keys;
@@ -50,52 +50,58 @@ impl CodecSettings {
 }
 
 /// What may be asked of a codec.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// The messages in a memberlist packet.
-    OpenPacket {
-        #[serde(deserialize_with = "bytes")]
-        packet_hex: Vec<u8>,
-    },
+    OpenPacket { packet: Vec<u8> },
     /// A memberlist packet with a message in it.
-    SealPacket {
-        #[serde(deserialize_with = "bytes")]
-        message_hex: Vec<u8>,
-        #[serde(default)]
-        crc: bool,
-    },
+    SealPacket { message: Vec<u8>, crc: bool },
     /// What a NetworkDB message, the body of a memberlist user message, says.
-    Networkdb {
-        #[serde(deserialize_with = "bytes")]
-        message_hex: Vec<u8>,
-    },
+    Networkdb { message: Vec<u8> },
     /// The messages in a stream of the sync protocol, from its beginning.
-    SyncDecode {
-        #[serde(deserialize_with = "bytes")]
-        stream_hex: Vec<u8>,
-        #[serde(default)]
-        from_client: bool,
-    },
+    SyncDecode { stream: Vec<u8>, from_client: bool },
     /// A stream of the sync protocol with updates and then a status in it.
     SyncEncode { updates: Vec<Update>, status: Option<u8> },
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// How it is asked.
+const COMMANDS: Commands<Command> = &[
+    ("open_packet", |from| Command::OpenPacket { packet: from.need("packet_hex", Fields::bytes) }),
+    ("seal_packet", |from| Command::SealPacket {
+        message: from.need("message_hex", Fields::bytes),
+        crc: from.flag("crc").unwrap_or_default(),
+    }),
+    ("networkdb", |from| Command::Networkdb { message: from.need("message_hex", Fields::bytes) }),
+    ("sync_decode", |from| Command::SyncDecode {
+        stream: from.need("stream_hex", Fields::bytes),
+        from_client: from.flag("from_client").unwrap_or_default(),
+    }),
+    ("sync_encode", |from| Command::SyncEncode {
+        updates: from.need("updates", |from, name| from.each(name, Update::read)),
+        status: from.number("status"),
+    }),
+];
+
 struct Update {
     key: String,
     value: Option<String>,
     revision: Option<String>,
-    #[serde(default)]
     version: String,
-    #[serde(default)]
     ttl_ns: i64,
-    #[serde(default, rename = "update_type")]
     kind: u8,
 }
 
 impl Update {
+    fn read(from: &mut Fields) -> Self {
+        Self {
+            key: from.need("key", Fields::text),
+            value: from.text("value"),
+            revision: from.text("revision"),
+            version: from.text("version").unwrap_or_default(),
+            ttl_ns: from.signed("ttl_ns").unwrap_or_default(),
+            kind: from.number("update_type").unwrap_or_default(),
+        }
+    }
+
     fn serialized(&self) -> SerializedUpdate<'_> {
         SerializedUpdate {
             key: self.key.as_bytes(),
@@ -137,75 +143,88 @@ impl Object for Codec {
         stream.feed(bytes, &mut |message| tell(message, &mut self.read))
     }
 
-    fn command(&mut self, _now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request)? {
-            Command::OpenPacket { packet_hex } => Ok(json!({ "messages": self.open(&packet_hex) })),
-            Command::SealPacket { message_hex, crc } => {
-                let packet = packet::seal(&self.security, &message_hex, crc, &mut self.rng);
-                Ok(json!({ "packet_hex": hex::encode(packet) }))
+    fn command(&mut self, _now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
+        match request.read(COMMANDS)? {
+            Command::OpenPacket { packet } => self.open(&packet, answer),
+            Command::SealPacket { message, crc } => {
+                answer.hex("packet_hex", &packet::seal(&self.security, &message, crc, &mut self.rng));
             }
-            Command::Networkdb { message_hex } => networkdb(&message_hex),
-            Command::SyncDecode { stream_hex, from_client } => sync_messages(&stream_hex, from_client),
+            Command::Networkdb { message } => networkdb(&message, answer)?,
+            Command::SyncDecode { stream, from_client } => sync_messages(&stream, from_client, answer)?,
             Command::SyncEncode { updates, status } => {
                 let updates: Vec<_> = updates.iter().map(Update::serialized).collect();
-                Ok(json!({ "stream_hex": hex::encode(sync_stream(&updates, status)) }))
+                answer.hex("stream_hex", &sync_stream(&updates, status));
             }
         }
+        Ok(())
     }
 }
 
 impl Codec {
-    fn open(&self, packet: &[u8]) -> Vec<Value> {
-        let mut messages = Vec::new();
-        packet::open(&self.security, packet, &mut |leaf| {
-            messages.push(match leaf {
-                Ok((kind, body)) => {
-                    json!({ "type": memberlist_name(kind), "body_hex": hex::encode(body) })
-                }
-                Err(error) => json!({ "error": error.reason() }),
-            });
+    fn open(&self, packet: &[u8], answer: &mut Answer) {
+        answer.items("messages", |messages| {
+            packet::open(&self.security, packet, &mut |leaf| messages.item(|answer| message(answer, leaf)));
         });
-        messages
     }
 }
 
-fn memberlist_name(kind: memberlist::message::MessageType) -> String {
-    format!("{kind:?}").to_ascii_lowercase()
+/// One of the messages in a packet.
+fn message(answer: &mut Answer, leaf: packet::Leaf<'_>) {
+    match leaf {
+        Ok((kind, body)) => {
+            answer.hex("body_hex", body);
+            answer.text("type", &format!("{kind:?}").to_ascii_lowercase());
+        }
+        Err(error) => answer.text("error", &error.reason()),
+    }
 }
 
 fn malformed(error: impl std::fmt::Debug) -> Error {
     Error::new(Code::Malformed, format_args!("not such a message: {error:?}"))
 }
 
-fn networkdb(message: &[u8]) -> Result<Value, Error> {
+fn networkdb(message: &[u8], answer: &mut Answer) -> Result<(), Error> {
     let Gossip { kind, data } = Gossip::decode(message).map_err(malformed)?;
-    let (mut fields, names) = match Kind::from_wire(kind) {
+    match Kind::from_wire(kind) {
         Some(Kind::NodeEvent) => {
             let event = NodeEvent::decode(data).map_err(malformed)?;
-            (json!({ "kind": kind, "event": event.kind, "time": event.time }), vec![("node", event.node)])
+            answer.signed("event", event.kind.into());
+            answer.signed("kind", kind.into());
+            answer.bytes("node", event.node);
+            answer.number("time", event.time);
         }
         Some(Kind::NetworkEvent) => {
             let event = NetworkEvent::decode(data).map_err(malformed)?;
-            let names = vec![("node", event.node), ("network", event.network)];
-            (json!({ "kind": kind, "event": event.kind, "time": event.time }), names)
+            answer.signed("event", event.kind.into());
+            answer.signed("kind", kind.into());
+            answer.bytes("network", event.network);
+            answer.bytes("node", event.node);
+            answer.number("time", event.time);
         }
         Some(Kind::TableEvent) => {
-            let TableEvent { kind: event, time, node, network, table, key, value, .. } =
-                TableEvent::decode(data).map_err(malformed)?;
-            let names = vec![("node", node), ("network", network), ("table", table), ("key", key)];
-            (json!({ "kind": kind, "event": event, "time": time, "value_hex": hex::encode(value) }), names)
+            let event = TableEvent::decode(data).map_err(malformed)?;
+            answer.signed("event", event.kind.into());
+            answer.bytes("key", event.key);
+            answer.signed("kind", kind.into());
+            answer.bytes("network", event.network);
+            answer.bytes("node", event.node);
+            answer.bytes("table", event.table);
+            answer.number("time", event.time);
+            answer.hex("value_hex", event.value);
         }
         Some(Kind::BulkSync) => {
             let sync = BulkSync::decode(data).map_err(malformed)?;
-            let payload = hex::encode(sync.payload);
-            (json!({ "kind": kind, "time": sync.time, "payload_hex": payload }), vec![("node", sync.node)])
+            answer.signed("kind", kind.into());
+            answer.bytes("node", sync.node);
+            answer.hex("payload_hex", sync.payload);
+            answer.number("time", sync.time);
         }
-        _ => (json!({ "kind": kind, "data_hex": hex::encode(data) }), Vec::new()),
-    };
-    for (field, name) in names {
-        put_bytes(&mut fields, field, name);
+        _ => {
+            answer.hex("data_hex", data);
+            answer.signed("kind", kind.into());
+        }
     }
-    Ok(fields)
+    Ok(())
 }
 
 /// A message as events.
@@ -241,59 +260,62 @@ fn tell(message: &Message<'_>, into: &mut VecDeque<Event>) {
     }
 }
 
-fn sync_messages(mut stream: &[u8], from_client: bool) -> Result<Value, Error> {
+fn sync_messages(mut stream: &[u8], from_client: bool, answer: &mut Answer) -> Result<(), Error> {
     let mut decoder = Decoder::new(if from_client { FROM_CLIENT } else { FROM_SERVER });
-    let mut messages = Vec::new();
-    while let Some(message) = decoder.next(&mut stream).map_err(|error| Error::new(Code::Malformed, error))? {
-        let restart = matches!(message, Message::DecoderRestart(_));
-        messages.push(sync_message(&message));
-        if restart {
-            break;
+    answer.items("messages", |messages| {
+        let malformed = |error| Error::new(Code::Malformed, error);
+        while let Some(message) = decoder.next(&mut stream).map_err(malformed)? {
+            messages.item(|answer| sync_message(answer, &message));
+            if matches!(message, Message::DecoderRestart(_)) {
+                break;
+            }
         }
-    }
-    Ok(json!({ "messages": messages, "rest": stream.len() + decoder.pending() }))
+        Ok::<_, Error>(())
+    })?;
+    answer.count("rest", stream.len() + decoder.pending());
+    Ok(())
 }
 
-fn sync_message(message: &Message<'_>) -> Value {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+fn sync_message(answer: &mut Answer, message: &Message<'_>) {
     match message {
-        Message::ClientHello(hello) => json!({
-            "type": "client_hello",
-            "hostname": text(hello.hostname),
-            "info": text(hello.info),
-            "version": text(hello.version),
-            "syncer_type": text(hello.syncer_type),
-        }),
-        Message::ServerHello(hello) => json!({
-            "type": "server_hello",
-            "version": text(hello.version),
-            "syncer_type": text(hello.syncer_type),
-        }),
-        Message::DecoderRestart(restart) => json!({
-            "type": "decoder_restart",
-            "compression": text(restart.compression_algorithm),
-        }),
-        Message::Ack => json!({ "type": "ack" }),
-        Message::SyncStatus(status) => json!({ "type": "status", "status": status.0 }),
-        Message::Ping(_) => json!({ "type": "ping" }),
-        Message::Pong(_) => json!({ "type": "pong" }),
-        Message::Kvs(kvs) => {
-            json!({ "type": "kvs", "updates": kvs.iter().map(|kv| update(&kv)).collect::<Value>() })
+        Message::ClientHello(hello) => {
+            answer.bytes("hostname", hello.hostname);
+            answer.bytes("info", hello.info);
+            answer.bytes("syncer_type", hello.syncer_type);
+            answer.text("type", &"client_hello");
+            answer.bytes("version", hello.version);
         }
-        Message::Nil => json!({ "type": "nil" }),
+        Message::ServerHello(hello) => {
+            answer.bytes("syncer_type", hello.syncer_type);
+            answer.text("type", &"server_hello");
+            answer.bytes("version", hello.version);
+        }
+        Message::DecoderRestart(restart) => {
+            answer.bytes("compression", restart.compression_algorithm);
+            answer.text("type", &"decoder_restart");
+        }
+        Message::Ack => answer.text("type", &"ack"),
+        Message::SyncStatus(status) => {
+            answer.number("status", status.0.into());
+            answer.text("type", &"status");
+        }
+        Message::Ping(_) => answer.text("type", &"ping"),
+        Message::Pong(_) => answer.text("type", &"pong"),
+        Message::Kvs(kvs) => {
+            answer.text("type", &"kvs");
+            answer.list("updates", kvs.iter(), |answer, kv| update(answer, &kv));
+        }
+        Message::Nil => answer.text("type", &"nil"),
     }
 }
 
-fn update(update: &SerializedUpdate<'_>) -> Value {
-    let mut fields = json!({
-        "value_hex": update.value.map(hex::encode),
-        "ttl_ns": update.ttl,
-        "update_type": update.update_type.0,
-    });
-    put_bytes(&mut fields, "key", update.key);
-    put_bytes(&mut fields, "version", update.v3_resource_version);
+fn update(answer: &mut Answer, update: &SerializedUpdate<'_>) {
+    answer.bytes("key", update.key);
     if update.revision != Revision::Nil {
-        put_bytes(&mut fields, "revision", &update.revision.text());
+        answer.bytes("revision", &update.revision.text());
     }
-    fields
+    answer.signed("ttl_ns", update.ttl);
+    answer.number("update_type", update.update_type.0.into());
+    answer.text_or_null("value_hex", update.value.map(hex::encode));
+    answer.bytes("version", update.v3_resource_version);
 }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `node`, `inner` | the handle: steps, commands, events; its lock and how others are woken |
 //! | `code`, `event`, `settings`, `json` | the plain data |
+//! | `fields` | how what users write is read |
 //! | `object` | what a machine brings to the handle |
 //! | `networkdb`, `memberlist`, `sync_server`, `sync_client`, `codec` | the machines, one file each |
 //! | `sync_stream` | a sync connection's bytes as messages |
@@ -20,6 +21,7 @@
 mod code;
 mod codec;
 mod event;
+mod fields;
 #[cfg(feature = "hosted")]
 mod hosted;
 mod inner;

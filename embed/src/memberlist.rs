@@ -8,22 +8,21 @@ use networkdb_core::{
     machine::{Endpoint, Input, Instant, Machine, Output},
     memberlist::{self, Config, Delegate, Keyring, MAX_META, MemberEvent, Membership, Outcome},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::{
-    Code, Error, Event, EventKind, Gossip, json as show,
-    networkdb::{joined, key, stats},
-    object::{Object, parse},
-    settings::{bytes, endpoints, keys},
+    Code, Error, Event, EventKind, Gossip,
+    fields::Fields,
+    json::{self, Answer},
+    networkdb::joined,
+    object::{Commands, Object, Request},
 };
 
 /// How long a leave or an update may take unless told otherwise.
 const SPREAD: Duration = Duration::from_secs(5);
 
 /// The settings of a member. What is left out is the peer's default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct MemberlistSettings {
     /// Its name, unique in the cluster.
     pub name: String,
@@ -32,22 +31,19 @@ pub struct MemberlistSettings {
     /// Where others reach it; without it, what it is bound to.
     pub advertise: Option<SocketAddr>,
     /// Encryption keys, the first of which seals; in a text a list in hex. Without any, everything is plain.
-    #[serde(deserialize_with = "keys")]
     pub keys: Keyring,
     /// Tag of the cluster.
     pub label: String,
     /// The peer's set of defaults.
     pub profile: Profile,
-    /// What it says of itself, at most 512 bytes; in a text in hex.
-    #[serde(rename = "meta_hex", deserialize_with = "bytes")]
+    /// What it says of itself, at most 512 bytes; in a text `meta_hex`, in hex.
     pub meta: Vec<u8>,
     /// Settings that are seldom changed.
     pub gossip: Gossip,
 }
 
 /// The peer's sets of defaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
     /// A local area network.
     #[default]
@@ -58,7 +54,24 @@ pub enum Profile {
     Local,
 }
 
+/// How they are written.
+const PROFILES: &[(&str, Profile)] =
+    &[("lan", Profile::Lan), ("wan", Profile::Wan), ("local", Profile::Local)];
+
 impl MemberlistSettings {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self {
+            name: from.text("name").unwrap_or_default(),
+            bind: from.socket("bind"),
+            advertise: from.socket("advertise"),
+            keys: from.keys("keys").unwrap_or_default(),
+            label: from.text("label").unwrap_or_default(),
+            profile: from.choice("profile", PROFILES).unwrap_or_default(),
+            meta: from.bytes("meta_hex").unwrap_or_default(),
+            gossip: from.nested("gossip", Gossip::read).unwrap_or_default(),
+        }
+    }
+
     pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
         let advertise = self.advertise.ok_or_else(|| Error::new(Code::Config, "`advertise` is missing"))?;
         let mut config = match self.profile {
@@ -74,44 +87,43 @@ impl MemberlistSettings {
 }
 
 /// What may be asked of a member.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
-    Join {
-        #[serde(deserialize_with = "endpoints")]
-        members: Vec<Endpoint>,
-    },
-    Leave {
-        timeout_ms: Option<u64>,
-    },
-    Meta {
-        #[serde(deserialize_with = "bytes")]
-        meta_hex: Vec<u8>,
-        timeout_ms: Option<u64>,
-    },
-    SendBestEffort {
-        to: Vec<String>,
-        #[serde(deserialize_with = "bytes")]
-        message_hex: Vec<u8>,
-    },
-    SendReliable {
-        to: String,
-        #[serde(deserialize_with = "bytes")]
-        message_hex: Vec<u8>,
-    },
-    Members {},
-    KeyAdd {
-        key_hex: String,
-    },
-    KeyUse {
-        key_hex: String,
-    },
-    KeyRemove {
-        key_hex: String,
-    },
-    Stats {},
-    Snapshot {},
+    Join { members: Vec<Endpoint> },
+    Leave { timeout_ms: Option<u64> },
+    Meta { meta: Vec<u8>, timeout_ms: Option<u64> },
+    SendBestEffort { to: Vec<String>, message: Vec<u8> },
+    SendReliable { to: String, message: Vec<u8> },
+    Members,
+    KeyAdd { key: Zeroizing<Vec<u8>> },
+    KeyUse { key: Zeroizing<Vec<u8>> },
+    KeyRemove { key: Zeroizing<Vec<u8>> },
+    Stats,
+    Snapshot,
 }
+
+/// How it is asked.
+const COMMANDS: Commands<Command> = &[
+    ("join", |from| Command::Join { members: from.need("members", Fields::endpoints) }),
+    ("leave", |from| Command::Leave { timeout_ms: from.number("timeout_ms") }),
+    ("meta", |from| Command::Meta {
+        meta: from.need("meta_hex", Fields::bytes),
+        timeout_ms: from.number("timeout_ms"),
+    }),
+    ("send_best_effort", |from| Command::SendBestEffort {
+        to: from.need("to", Fields::texts),
+        message: from.need("message_hex", Fields::bytes),
+    }),
+    ("send_reliable", |from| Command::SendReliable {
+        to: from.need("to", Fields::text),
+        message: from.need("message_hex", Fields::bytes),
+    }),
+    ("members", |_| Command::Members),
+    ("key_add", |from| Command::KeyAdd { key: from.need("key_hex", Fields::key) }),
+    ("key_use", |from| Command::KeyUse { key: from.need("key_hex", Fields::key) }),
+    ("key_remove", |from| Command::KeyRemove { key: from.need("key_hex", Fields::key) }),
+    ("stats", |_| Command::Stats),
+    ("snapshot", |_| Command::Snapshot),
+];
 
 /// The layer above: nothing but what this member says of itself.
 #[derive(Debug)]
@@ -142,42 +154,41 @@ impl Object for Members {
         self.0.poll_event().map(event)
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
         let spread = |ms: Option<u64>| ms.map_or(SPREAD, Duration::from_millis);
-        match parse(request)? {
-            Command::Join { members } => Ok(json!({ "request": self.0.join(now, members).0 })),
+        let list = self.0.list_mut();
+        match request.read(COMMANDS)? {
+            Command::Join { members } => answer.number("request", self.0.join(now, members).0),
             Command::Leave { timeout_ms } => {
-                Ok(json!({ "request": self.0.leave(now, spread(timeout_ms)).0 }))
+                answer.number("request", self.0.leave(now, spread(timeout_ms)).0);
             }
-            Command::Meta { meta_hex, timeout_ms } => {
-                if meta_hex.len() > MAX_META {
+            Command::Meta { meta, timeout_ms } => {
+                if meta.len() > MAX_META {
                     return Err(Code::TooLarge.into());
                 }
-                self.0.delegate_mut().0 = meta_hex.into();
-                Ok(json!({ "request": self.0.update(now, spread(timeout_ms)).0 }))
+                self.0.delegate_mut().0 = meta.into();
+                answer.number("request", self.0.update(now, spread(timeout_ms)).0);
             }
-            Command::SendBestEffort { to, message_hex } => {
+            Command::SendBestEffort { to, message } => {
                 let to: Vec<Name> = to.into_iter().map(Name::from).collect();
-                Ok(json!({ "sent": self.0.list_mut().send_best_effort(&to, &message_hex) }))
+                answer.count("sent", list.send_best_effort(&to, &message));
             }
-            Command::SendReliable { to, message_hex } => self.send(now, &to, &message_hex),
-            Command::KeyAdd { key_hex } => {
-                Ok(self.0.list_mut().add_key(&key(&key_hex)?).map(|()| json!({}))?)
+            Command::SendReliable { to, message } => {
+                let to = list.member(to.as_bytes()).map(|member| member.addr).ok_or(Code::Missing)?;
+                answer.number("request", list.send_reliable(now, to, &message).0);
             }
-            Command::KeyUse { key_hex } => {
-                Ok(self.0.list_mut().use_key(&key(&key_hex)?).map(|()| json!({}))?)
+            Command::KeyAdd { key } => list.add_key(&key)?,
+            Command::KeyUse { key } => list.use_key(&key)?,
+            Command::KeyRemove { key } => list.remove_key(&key)?,
+            Command::Members => self.members(answer),
+            Command::Stats => self.stats(answer),
+            Command::Snapshot => {
+                self.members(answer);
+                answer.text("name", self.0.list().name());
+                answer.object("stats", |answer| self.stats(answer));
             }
-            Command::KeyRemove { key_hex } => {
-                Ok(self.0.list_mut().remove_key(&key(&key_hex)?).map(|()| json!({}))?)
-            }
-            Command::Members {} => Ok(json!({ "members": self.members() })),
-            Command::Stats {} => self.stats(),
-            Command::Snapshot {} => Ok(json!({
-                "name": self.0.list().name().to_string(),
-                "members": self.members(),
-                "stats": self.stats()?,
-            })),
         }
+        Ok(())
     }
 
     fn advertised(&self) -> Option<SocketAddr> {
@@ -186,22 +197,15 @@ impl Object for Members {
 }
 
 impl Members {
-    fn members(&self) -> Value {
-        self.0.list().members_by_name().into_iter().map(show::member).collect()
+    fn members(&self, answer: &mut Answer) {
+        answer.list("members", self.0.list().members_by_name(), json::member);
     }
 
-    fn stats(&self) -> Result<Value, Error> {
+    fn stats(&self, answer: &mut Answer) {
         let list = self.0.list();
-        Ok(json!({
-            "health": list.health(),
-            "counters": stats(list.counters())?,
-            "gauges": stats(&list.gauges())?,
-        }))
-    }
-
-    fn send(&mut self, now: Instant, to: &str, message: &[u8]) -> Result<Value, Error> {
-        let addr = self.0.list().member(to.as_bytes()).map(|member| member.addr).ok_or(Code::Missing)?;
-        Ok(json!({ "request": self.0.list_mut().send_reliable(now, addr, message).0 }))
+        answer.object("counters", |answer| answer.figures(list.counters()));
+        answer.object("gauges", |answer| answer.figures(&list.gauges()));
+        answer.number("health", list.health().into());
     }
 }
 

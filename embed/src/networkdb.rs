@@ -12,21 +12,21 @@ use networkdb_core::{
         Warning, WatchId, digests,
     },
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use crate::{
-    Code, Error, Event, EventKind, Gossip, Write, json as show,
-    object::{Object, parse},
-    settings::{endpoints, keys, set_ms},
+    Code, Error, Event, EventKind, Gossip, Write,
+    fields::Fields,
+    json::{self, Answer},
+    object::{Commands, Object, Request},
+    settings::set_ms,
 };
 
 /// Rows in an answer unless a limit is given.
 const PAGE: usize = 1_000;
 
 /// The settings of a NetworkDB node. What is left out is the peer's default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct NetworkDbSettings {
     /// Its name, unique in the cluster.
     pub name: String,
@@ -35,7 +35,6 @@ pub struct NetworkDbSettings {
     /// Where others reach it; without it, what it is bound to.
     pub advertise: Option<SocketAddr>,
     /// Encryption keys, the first of which seals; in a text a list in hex. Without any, everything is plain.
-    #[serde(deserialize_with = "keys")]
     pub keys: Keyring,
     /// Tag of the cluster.
     pub label: String,
@@ -54,6 +53,22 @@ pub struct NetworkDbSettings {
 }
 
 impl NetworkDbSettings {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self {
+            name: from.text("name").unwrap_or_default(),
+            bind: from.socket("bind"),
+            advertise: from.socket("advertise"),
+            keys: from.keys("keys").unwrap_or_default(),
+            label: from.text("label").unwrap_or_default(),
+            gossip: from.nested("gossip", Gossip::read).unwrap_or_default(),
+            table_gossip_interval_ms: from.number("table_gossip_interval_ms"),
+            bulk_sync_interval_ms: from.number("bulk_sync_interval_ms"),
+            reap_entry_ms: from.number("reap_entry_ms"),
+            rejoin_interval_ms: from.number("rejoin_interval_ms"),
+            leave_timeout_ms: from.number("leave_timeout_ms"),
+        }
+    }
+
     pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
         let advertise = self.advertise.ok_or_else(|| Error::new(Code::Config, "`advertise` is missing"))?;
         let mut config = Config::new(self.name, advertise);
@@ -71,41 +86,32 @@ impl NetworkDbSettings {
 }
 
 /// What may be asked of a NetworkDB node.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     Join {
-        #[serde(deserialize_with = "endpoints")]
         members: Vec<Endpoint>,
     },
-    Leave {},
+    Leave,
     NetworkJoin {
         network: String,
     },
     NetworkLeave {
         network: String,
     },
-    Networks {},
-    Members {},
+    Networks,
+    Members,
     Peers {
         network: Option<String>,
     },
     List {
-        network: Option<String>,
-        table: Option<String>,
-        behind: Option<Behind>,
+        of: Filter,
+        behind: Option<EntryKey>,
         limit: Option<usize>,
     },
     Digest {
-        network: Option<String>,
-        table: Option<String>,
+        of: Filter,
     },
     Watch {
-        network: Option<String>,
-        table: Option<String>,
-        /// Tell also what this node writes itself.
-        #[serde(default)]
-        own: bool,
+        of: Filter,
     },
     Unwatch {
         watch: u64,
@@ -116,44 +122,71 @@ enum Command {
         paused: bool,
     },
     KeyAdd {
-        key_hex: String,
+        key: Zeroizing<Vec<u8>>,
     },
     KeyUse {
-        key_hex: String,
+        key: Zeroizing<Vec<u8>>,
     },
     KeyRemove {
-        key_hex: String,
+        key: Zeroizing<Vec<u8>>,
     },
-    Stats {},
-    Snapshot {},
+    Stats,
+    Snapshot,
 }
 
-/// The row a page begins behind, by the names that an answer gave it: in hex too if they are no text.
-#[derive(Deserialize)]
-struct Behind {
-    network: String,
-    table: String,
-    key: String,
-    network_hex: Option<String>,
-    table_hex: Option<String>,
-    key_hex: Option<String>,
-}
+/// How it is asked.
+const COMMANDS: Commands<Command> = &[
+    ("join", |from| Command::Join { members: from.need("members", Fields::endpoints) }),
+    ("leave", |_| Command::Leave),
+    ("network_join", |from| Command::NetworkJoin { network: from.need("network", Fields::text) }),
+    ("network_leave", |from| Command::NetworkLeave { network: from.need("network", Fields::text) }),
+    ("networks", |_| Command::Networks),
+    ("members", |_| Command::Members),
+    ("peers", |from| Command::Peers { network: from.text("network") }),
+    ("list", |from| Command::List {
+        of: filter(from),
+        behind: from.nested("behind", behind),
+        limit: from.number("limit"),
+    }),
+    ("digest", |from| Command::Digest { of: filter(from) }),
+    // `own`: tell also what this node writes itself.
+    ("watch", |from| Command::Watch {
+        of: Filter { own: from.flag("own").unwrap_or_default(), ..filter(from) },
+    }),
+    ("unwatch", |from| Command::Unwatch { watch: from.need("watch", Fields::number) }),
+    ("watch_pause", |from| Command::WatchPause {
+        watch: from.need("watch", Fields::number),
+        paused: from.need("paused", Fields::flag),
+    }),
+    ("key_add", |from| Command::KeyAdd { key: from.need("key_hex", Fields::key) }),
+    ("key_use", |from| Command::KeyUse { key: from.need("key_hex", Fields::key) }),
+    ("key_remove", |from| Command::KeyRemove { key: from.need("key_hex", Fields::key) }),
+    ("stats", |_| Command::Stats),
+    ("snapshot", |_| Command::Snapshot),
+];
 
-impl Behind {
-    fn key(self) -> Result<EntryKey, Error> {
-        let name = |text: String, digits: Option<String>| match digits {
-            None => Ok(Name::from(text)),
-            Some(digits) => match hex::decode(digits) {
-                Ok(bytes) => Ok(Name::from(&bytes[..])),
-                Err(_) => Err(Error::new(Code::Request, "`behind` is not hex")),
-            },
-        };
-        Ok(EntryKey::new(
-            name(self.network, self.network_hex)?,
-            name(self.table, self.table_hex)?,
-            name(self.key, self.key_hex)?,
-        ))
+/// All rows, or those of a network, of a table.
+fn filter(from: &mut Fields) -> Filter {
+    Filter {
+        network: from.text("network").map(Name::from),
+        table: from.text("table").map(Name::from),
+        ..Filter::default()
     }
+}
+
+/// The row a page begins behind, as an answer gave it, by its names: in hex too if they are no text.
+fn behind(row: &mut Fields) -> EntryKey {
+    row.ignore_others();
+    EntryKey::new(
+        name(row, "network", "network_hex"),
+        name(row, "table", "table_hex"),
+        name(row, "key", "key_hex"),
+    )
+}
+
+fn name(row: &mut Fields, text: &'static str, digits: &'static str) -> Name {
+    let text = row.need(text, Fields::text);
+    row.bytes(digits).map_or_else(|| Name::from(text), |bytes| Name::from(&bytes[..]))
 }
 
 struct Tables {
@@ -186,34 +219,47 @@ impl Object for Tables {
         self.db.poll_event().map(event).or_else(|| self.next_change())
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
         let db = &mut self.db;
-        match parse(request)? {
-            Command::Join { members } => Ok(json!({ "request": db.join(now, members).0 })),
-            Command::Leave {} => Ok(json!({ "request": db.leave(now).0 })),
+        match request.read(COMMANDS)? {
+            Command::Join { members } => answer.number("request", db.join(now, members).0),
+            Command::Leave => answer.number("request", db.leave(now).0),
             Command::NetworkJoin { network } => {
-                Ok(json!({ "request": db.join_network(now, network.as_bytes())?.0 }))
+                answer.number("request", db.join_network(now, network.as_bytes())?.0);
             }
-            Command::NetworkLeave { network } => {
-                db.leave_network(now, network.as_bytes())?;
-                Ok(json!({}))
-            }
-            Command::Watch { network, table, own } => {
-                let id = db.watch(Filter { own, ..filter(network, table) });
+            Command::NetworkLeave { network } => db.leave_network(now, network.as_bytes())?,
+            Command::Watch { of } => {
+                let id = db.watch(of);
                 self.watches.push(Watch { id, paused: false });
-                Ok(json!({ "watch": id.0 }))
+                answer.number("watch", id.0);
             }
             Command::WatchPause { watch, paused } => {
                 let place = self.watch(WatchId(watch))?;
                 self.watches.get_mut(place).ok_or(Code::Missing)?.paused = paused;
-                Ok(json!({}))
             }
-            Command::Unwatch { watch } => self.unwatch(WatchId(watch)),
-            Command::KeyAdd { key_hex } => Ok(done(db.add_key(&key(&key_hex)?)?)),
-            Command::KeyUse { key_hex } => Ok(done(db.use_key(&key(&key_hex)?)?)),
-            Command::KeyRemove { key_hex } => Ok(done(db.remove_key(&key(&key_hex)?)?)),
-            question => self.answer(question),
+            Command::Unwatch { watch } => {
+                let watch = WatchId(watch);
+                self.watches.remove(self.watch(watch)?);
+                self.db.unwatch(watch);
+            }
+            Command::KeyAdd { key } => db.add_key(&key)?,
+            Command::KeyUse { key } => db.use_key(&key)?,
+            Command::KeyRemove { key } => db.remove_key(&key)?,
+            Command::Networks => answer.list("networks", &db.networks(), json::network),
+            Command::Members => answer.list("members", &db.members(), json::member),
+            Command::Peers { network } => {
+                let peers = network.map_or_else(|| db.cluster_peers(), |name| db.peers(name.as_bytes()));
+                answer.list("peers", &peers, json::peer);
+            }
+            Command::List { of, behind, limit } => {
+                let rows = db.page(&of, behind.as_ref(), limit.unwrap_or(PAGE));
+                answer.list("rows", &rows, json::row);
+            }
+            Command::Digest { of } => self.digest(&of, answer),
+            Command::Stats => answer.figures(&db.stats()),
+            Command::Snapshot => self.snapshot(answer),
         }
+        Ok(())
     }
 
     fn write(&mut self, now: Instant, how: Write, key: &EntryKey, value: Bytes) -> Result<(), Code> {
@@ -236,77 +282,34 @@ impl Object for Tables {
 }
 
 impl Tables {
-    fn answer(&self, question: Command) -> Result<Value, Error> {
-        let db = &self.db;
-        Ok(match question {
-            Command::Networks {} => {
-                json!({ "networks": db.networks().iter().map(show::network).collect::<Value>() })
-            }
-            Command::Members {} => {
-                json!({ "members": db.members().iter().map(show::member).collect::<Value>() })
-            }
-            Command::Peers { network } => {
-                let peers = network.map_or_else(|| db.cluster_peers(), |name| db.peers(name.as_bytes()));
-                json!({ "peers": peers.iter().map(show::peer).collect::<Value>() })
-            }
-            Command::List { network, table, behind, limit } => {
-                let behind = behind.map(Behind::key).transpose()?;
-                let rows = db.page(&filter(network, table), behind.as_ref(), limit.unwrap_or(PAGE));
-                json!({ "rows": rows.iter().map(show::row).collect::<Value>() })
-            }
-            Command::Digest { network, table } => self.digest(&filter(network, table)),
-            Command::Stats {} => stats(&db.stats())?,
-            Command::Snapshot {} => self.snapshot()?,
-            _ => return Err(Code::Request.into()),
-        })
-    }
-
-    fn digest(&self, filter: &Filter) -> Value {
-        let mut rows = self.db.rows(filter);
+    fn digest(&self, of: &Filter, answer: &mut Answer) {
+        let mut rows = self.db.rows(of);
         rows.retain(|row| row.state == RowState::Live);
-        let one = |table: networkdb::TableDigest| {
-            let mut fields = json!({ "rows": table.rows, "digest": format!("{:016x}", table.digest) });
-            show::put_bytes(&mut fields, "network", &table.network);
-            show::put_bytes(&mut fields, "table", &table.table);
-            fields
-        };
-        json!({ "digests": digests(rows).into_iter().map(one).collect::<Value>() })
-    }
-
-    fn snapshot(&self) -> Result<Value, Error> {
-        let snapshot = self.db.snapshot();
-        let node = |(name, node): &(Name, networkdb::Node)| {
-            let standing = match node.standing {
-                Standing::Active => "active",
-                Standing::Failed => "failed",
-                Standing::Left => "left",
-            };
-            let mut fields =
-                json!({ "addr": node.addr.to_string(), "standing": standing, "time": node.time });
-            show::put_bytes(&mut fields, "name", name);
-            fields
-        };
-        let network = |(name, nodes): &(Name, Vec<Name>)| {
-            let mut fields = json!({ "nodes": show::named(nodes) });
-            show::put_bytes(&mut fields, "name", name);
-            fields
-        };
-        let mut fields = json!({
-            "nodes": snapshot.nodes.iter().map(node).collect::<Value>(),
-            "networks": snapshot.networks.iter().map(show::network).collect::<Value>(),
-            "peers": snapshot.peers.iter().map(network).collect::<Value>(),
-            "members": self.db.members().iter().map(show::member).collect::<Value>(),
-            "rows": snapshot.rows.iter().map(show::row).collect::<Value>(),
-            "stats": stats(&self.db.stats())?,
+        answer.list("digests", digests(rows), |answer, table| {
+            answer.text("digest", &format_args!("{:016x}", table.digest));
+            answer.bytes("network", &table.network);
+            answer.count("rows", table.rows);
+            answer.bytes("table", &table.table);
         });
-        show::put_bytes(&mut fields, "name", &snapshot.name);
-        Ok(fields)
     }
 
-    fn unwatch(&mut self, watch: WatchId) -> Result<Value, Error> {
-        self.watches.remove(self.watch(watch)?);
-        self.db.unwatch(watch);
-        Ok(json!({}))
+    fn snapshot(&self, answer: &mut Answer) {
+        let snapshot = self.db.snapshot();
+        answer.list("members", &self.db.members(), json::member);
+        answer.bytes("name", &snapshot.name);
+        answer.list("networks", &snapshot.networks, json::network);
+        answer.list("nodes", &snapshot.nodes, |answer, (name, node)| {
+            answer.text("addr", &node.addr);
+            answer.bytes("name", name);
+            answer.text("standing", &standing(node.standing));
+            answer.number("time", node.time);
+        });
+        answer.list("peers", &snapshot.peers, |answer, (network, nodes)| {
+            answer.bytes("name", network);
+            answer.list("nodes", nodes, |answer, name| answer.bytes("name", name));
+        });
+        answer.list("rows", &snapshot.rows, json::row);
+        answer.object("stats", |answer| answer.figures(&snapshot.stats));
     }
 
     fn watch(&self, id: WatchId) -> Result<usize, Code> {
@@ -325,21 +328,12 @@ impl Tables {
     }
 }
 
-fn done((): ()) -> Value {
-    json!({})
-}
-
-pub(crate) fn key(text: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
-    let bytes = hex::decode(text).map_err(|_| Error::new(Code::Request, "`key_hex` is not hex"))?;
-    Ok(zeroize::Zeroizing::new(bytes))
-}
-
-pub(crate) fn stats(stats: &impl serde::Serialize) -> Result<Value, Error> {
-    serde_json::to_value(stats).map_err(|error| Error::new(Code::Invalid, error))
-}
-
-fn filter(network: Option<String>, table: Option<String>) -> Filter {
-    Filter { network: network.map(Name::from), table: table.map(Name::from), ..Filter::default() }
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Failed => "failed",
+        Standing::Left => "left",
+    }
 }
 
 fn copied(name: &[u8]) -> Bytes {
@@ -381,7 +375,7 @@ fn event(event: networkdb::Event) -> Event {
 }
 
 pub(crate) fn joined(request: u64, code: Code, report: &JoinReport) -> Event {
-    let event = Event::new(EventKind::Joined).id(request).code(code).text(show::failures(report));
+    let event = Event::new(EventKind::Joined).id(request).code(code).text(json::failures(report));
     Event { number: report.reached.len() as u64, ..event }
 }
 

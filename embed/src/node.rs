@@ -13,13 +13,14 @@ use networkdb_core::{
     networkdb::EntryKey,
     syncproto::SerializedUpdate,
 };
-use serde_json::{Value, json};
 
 #[cfg(not(feature = "hosted"))]
 use crate::settings::Bind;
 use crate::{
     Code, Error, Event, Kind, Settings, Write,
     inner::{Inner, Turn},
+    json::Answer,
+    object::Request,
 };
 
 /// Something that another loop can wait for: an `eventfd`, a channel, a callback. Neither call may call the node back.
@@ -139,24 +140,27 @@ impl Node {
     /// # Errors
     /// `Request`, or what the command says; `Closed`, `Poisoned`.
     pub fn command(&self, now: Instant, request: &str) -> Result<String, Error> {
-        let request: Value = serde_json::from_str(request)
-            .map_err(|error| Error::new(Code::Request, format_args!("not JSON: {error}")))?;
-        let op = request.get("op").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let bound = self.bound();
-        let answer = self.inner.with(now, |state, now| match op.as_str() {
-            "info" => Ok(json!({
-                "kind": self.kind.name(),
-                "version": env!("CARGO_PKG_VERSION"),
-                "bound": bound.map(|addr| addr.to_string()),
-                "advertise": state.object.advertised().map(|addr| addr.to_string()),
-                "now_ns": now.as_nanos(),
-            })),
+        let request = Request::open(request)?;
+        let mut answer = Answer::new();
+        self.inner.with(now, |state, now| match request.op.as_str() {
+            "info" => {
+                self.info(now, state.object.advertised(), &mut answer);
+                Ok(())
+            }
             #[cfg(feature = "fault-injection")]
             #[expect(clippy::panic, reason = "what it is for")]
             "panic" => panic!("asked for"),
-            _ => state.object.command(now, request),
+            _ => state.object.command(now, request, &mut answer),
         })??;
-        Ok(answer.to_string())
+        Ok(answer.end())
+    }
+
+    fn info(&self, now: Instant, advertised: Option<SocketAddr>, answer: &mut Answer) {
+        answer.text_or_null("advertise", advertised);
+        answer.text_or_null("bound", self.bound());
+        answer.text("kind", &self.kind.name());
+        answer.number("now_ns", now.as_nanos());
+        answer.text("version", &env!("CARGO_PKG_VERSION"));
     }
 
     /// Writes or deletes a row.

@@ -1,6 +1,6 @@
 //! What a machine brings to the handle.
 
-use std::{fmt, net::SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use networkdb_core::{
@@ -8,10 +8,13 @@ use networkdb_core::{
     networkdb::EntryKey,
     syncproto::SerializedUpdate,
 };
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::{Code, Error, Event};
+use crate::{
+    Code, Error, Event,
+    fields::{Fields, unknown_name},
+    json::Answer,
+};
 
 /// How a row is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +44,7 @@ pub(crate) trait Object: Send {
     fn next_event(&mut self) -> Option<Event>;
 
     /// Does what a request asks for, and answers.
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error>;
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error>;
 
     /// Writes a row.
     fn write(&mut self, _now: Instant, _how: Write, _key: &EntryKey, _value: Bytes) -> Result<(), Code> {
@@ -74,21 +77,42 @@ pub(crate) trait Object: Send {
     }
 }
 
-/// A request, `{"op":"name",…}`, as this machine's commands.
-pub(crate) fn parse<C: DeserializeOwned>(request: Value) -> Result<C, Error> {
-    // Errors of serde may repeat a field's text; a key must not come back.
-    let secret = request.get("key_hex").is_some();
-    let wrong = |error: &dyn fmt::Display| {
-        if secret {
-            Error::new(Code::Request, "wrong request: `key_hex` is a text of hex digits")
-        } else {
-            Error::new(Code::Request, format_args!("wrong request: {error}"))
-        }
-    };
-    let Value::Object(mut fields) = request else { return Err(wrong(&"not an object")) };
-    let Some(Value::String(op)) = fields.remove("op") else { return Err(wrong(&"`op` is missing")) };
-    // The form of an enum that serde reads without a copy of all fields.
-    let mut tagged = Map::new();
-    tagged.insert(op, Value::Object(fields));
-    serde_json::from_value(Value::Object(tagged)).map_err(|error| wrong(&error))
+/// The commands of a machine: their names, and how each is read.
+pub(crate) type Commands<C> = &'static [(&'static str, fn(&mut Fields) -> C)];
+
+/// A request: `{"op":"name",…}`.
+pub(crate) struct Request {
+    pub(crate) op: String,
+    fields: Fields,
+}
+
+impl Request {
+    pub(crate) fn open(text: &str) -> Result<Self, Error> {
+        let found = serde_json::from_str(text)
+            .map_err(|error| Error::new(Code::Request, format_args!("not JSON: {error}")))?;
+        let Value::Object(fields) = found else { return Err(wrong("not an object".to_owned())) };
+        let mut fields = Fields::new(fields);
+        let op = fields.need("op", Fields::text);
+        fields.checked().map_err(wrong)?;
+        Ok(Self { op, fields })
+    }
+
+    /// It as one of these commands.
+    pub(crate) fn read<C>(mut self, commands: Commands<C>) -> Result<C, Error> {
+        let Some((_, read)) = commands.iter().find(|(name, _)| *name == self.op) else {
+            let names = commands.iter().map(|(name, _)| *name);
+            return Err(self.unknown(&mut names.chain(["info"])));
+        };
+        let command = read(&mut self.fields);
+        self.fields.end().map_err(wrong)?;
+        Ok(command)
+    }
+
+    fn unknown(&self, known: &mut dyn Iterator<Item = &str>) -> Error {
+        wrong(unknown_name(&format!("command `{}`", self.op), known))
+    }
+}
+
+fn wrong(reason: String) -> Error {
+    Error::new(Code::Request, format_args!("wrong request: {reason}"))
 }

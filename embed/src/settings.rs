@@ -2,18 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use networkdb_core::{
-    machine::{Endpoint, Instant},
-    memberlist::{self, Keyring},
-};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use networkdb_core::{machine::Instant, memberlist};
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
-use zeroize::Zeroizing;
 
 use crate::{
     Code, CodecSettings, Error, MemberlistSettings, NetworkDbSettings, SyncClientSettings,
-    SyncServerSettings, object::Object,
+    SyncServerSettings, fields::Fields, object::Object,
 };
 
 /// The kinds of nodes. Numbers never change their meaning; new ones may come.
@@ -82,13 +77,18 @@ impl Settings {
     /// # Errors
     /// `Config`, with the reason and the name of the setting, or where the text is no text of its form; never with a key.
     pub fn read(kind: Kind, text: &str) -> Result<Self, Error> {
-        Ok(match kind {
-            Kind::NetworkDb => Self::NetworkDb(parse(text)?),
-            Kind::Memberlist => Self::Memberlist(parse(text)?),
-            Kind::SyncServer => Self::SyncServer(parse(text)?),
-            Kind::SyncClient => Self::SyncClient(parse(text)?),
-            Kind::Codec => Self::Codec(parse(text)?),
-        })
+        let wrong = |reason: String| Error::new(Code::Config, reason);
+        let object = if text.trim_start().starts_with('{') { json(text) } else { toml(text) };
+        let from = &mut Fields::new(object.map_err(wrong)?);
+        let settings = match kind {
+            Kind::NetworkDb => Self::NetworkDb(NetworkDbSettings::read(from)),
+            Kind::Memberlist => Self::Memberlist(MemberlistSettings::read(from)),
+            Kind::SyncServer => Self::SyncServer(SyncServerSettings::read(from)),
+            Kind::SyncClient => Self::SyncClient(SyncClientSettings::read(from)),
+            Kind::Codec => Self::Codec(CodecSettings::read(from)),
+        };
+        from.end().map_err(wrong)?;
+        Ok(settings)
     }
 
     /// What kind of node they are for.
@@ -142,18 +142,13 @@ impl Settings {
     }
 }
 
-/// Any text as the same kind of value, so that settings are read from one form only.
-fn parse<S: DeserializeOwned>(text: &str) -> Result<S, Error> {
-    let wrong = |reason: String| Error::new(Code::Config, reason);
-    let value = if text.trim_start().starts_with('{') { json(text) } else { toml(text) };
-    serde_json::from_value(value.map_err(wrong)?).map_err(|error| wrong(error.to_string()))
-}
+// Both forms of a text become the same values, so that settings are read in one way only.
 
-fn json(text: &str) -> Result<Value, String> {
+fn json(text: &str) -> Result<Map<String, Value>, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-fn toml(text: &str) -> Result<Value, String> {
+fn toml(text: &str) -> Result<Map<String, Value>, String> {
     let table = DeTable::parse(text).map_err(|error| {
         // Without the line itself: it may hold a key.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
@@ -162,12 +157,8 @@ fn toml(text: &str) -> Result<Value, String> {
     Ok(fields(table.get_ref()))
 }
 
-fn fields(table: &DeTable<'_>) -> Value {
-    let mut fields = Map::new();
-    for (name, found) in table {
-        fields.insert(name.get_ref().to_string(), value(found.get_ref()));
-    }
-    Value::Object(fields)
+fn fields(table: &DeTable<'_>) -> Map<String, Value> {
+    table.iter().map(|(name, found)| (name.get_ref().to_string(), value(found.get_ref()))).collect()
 }
 
 fn value(found: &DeValue<'_>) -> Value {
@@ -176,19 +167,18 @@ fn value(found: &DeValue<'_>) -> Value {
         // One that is too large stays text, which no setting with a number takes.
         DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
             .map_or_else(|_| digits.as_str().into(), Value::from),
-        DeValue::Float(digits) => {
-            digits.as_str().parse::<f64>().map_or_else(|_| digits.as_str().into(), Value::from)
-        }
+        // No setting takes one: it is read to be shown. JSON has no plus sign, and none that is not finite.
+        DeValue::Float(digits) => serde_json::from_str(digits.as_str().trim_start_matches('+'))
+            .unwrap_or_else(|_| digits.as_str().into()),
         DeValue::Boolean(on) => Value::from(*on),
         DeValue::Datetime(time) => time.to_string().into(),
         DeValue::Array(found) => found.iter().map(|one| value(one.get_ref())).collect(),
-        DeValue::Table(table) => fields(table),
+        DeValue::Table(table) => fields(table).into(),
     }
 }
 
 /// Settings of membership that are seldom changed. What is left out is the peer's default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct Gossip {
     /// Bytes of one packet.
     pub packet_size: Option<usize>,
@@ -209,6 +199,19 @@ pub struct Gossip {
 }
 
 impl Gossip {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self {
+            packet_size: from.number("packet_size"),
+            compression: from.flag("compression"),
+            interval_ms: from.number("interval_ms"),
+            nodes: from.number("nodes"),
+            probe_interval_ms: from.number("probe_interval_ms"),
+            probe_timeout_ms: from.number("probe_timeout_ms"),
+            push_pull_interval_ms: from.number("push_pull_interval_ms"),
+            stream_timeout_ms: from.number("stream_timeout_ms"),
+        }
+    }
+
     pub(crate) fn apply(&self, config: &mut memberlist::Config) {
         set(&mut config.packet_size, self.packet_size);
         set(&mut config.compression, self.compression);
@@ -223,8 +226,7 @@ impl Gossip {
 
 /// Mutual TLS on the streams of the built-in host: both sides show a certificate. All of it is needed, except that one of the two
 /// names suffices. Who steps a node secures its streams himself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file of the private key.
     pub key: Option<PathBuf>,
@@ -240,6 +242,19 @@ pub struct Tls {
     pub handshake_timeout_ms: Option<u64>,
 }
 
+impl Tls {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self {
+            key: from.text("key").map(PathBuf::from),
+            cert: from.text("cert").map(PathBuf::from),
+            ca: from.text("ca").map(PathBuf::from),
+            peer_cn: from.text("peer_cn"),
+            peer_uri_san: from.text("peer_uri_san"),
+            handshake_timeout_ms: from.number("handshake_timeout_ms"),
+        }
+    }
+}
+
 /// Changes a setting if another value is given.
 pub(crate) fn set<T>(setting: &mut T, value: Option<T>) {
     if let Some(value) = value {
@@ -250,31 +265,6 @@ pub(crate) fn set<T>(setting: &mut T, value: Option<T>) {
 /// The same for a time in milliseconds.
 pub(crate) fn set_ms(setting: &mut Duration, value: Option<u64>) {
     set(setting, value.map(Duration::from_millis));
-}
-
-/// Keys in hex, the first of which seals. Errors do not repeat them.
-pub(crate) fn keys<'de, D: Deserializer<'de>>(from: D) -> Result<Keyring, D::Error> {
-    let wrong = || D::Error::custom("`keys` is a list of keys of 16, 24 or 32 bytes in hex");
-    // Any shape is read first, since an error of serde would repeat what it found.
-    let Value::Array(texts) = Value::deserialize(from)? else { return Err(wrong()) };
-    let mut ring = Keyring::default();
-    for text in texts {
-        let text = Zeroizing::new(if let Value::String(text) = text { text } else { String::new() });
-        let key = Zeroizing::new(hex::decode(text.as_bytes()).map_err(|_| wrong())?);
-        ring.add(&key).map_err(|_| wrong())?;
-    }
-    Ok(ring)
-}
-
-/// `HOST:PORT` texts.
-pub(crate) fn endpoints<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Endpoint>, D::Error> {
-    let texts = Vec::<String>::deserialize(from)?;
-    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
-}
-
-/// Bytes in hex.
-pub(crate) fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-    hex::decode(String::deserialize(from)?).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
@@ -293,7 +283,11 @@ mod tests {
     fn a_number_that_is_too_large_is_refused_and_a_line_that_is_wrong_is_counted() {
         let refused = |text| Settings::read(Kind::SyncServer, text).unwrap_err();
         let large = refused("max_accepted = 99999999999999999999");
-        assert!(large.code == Code::Config && large.text.contains("invalid type: string"), "{large:?}");
+        assert!(
+            large.code == Code::Config
+                && large.text.starts_with("`max_accepted` is \"99999999999999999999\""),
+            "{large:?}"
+        );
         let wrong = refused("version = 'v'\nmax_accepted = = 1");
         assert!(wrong.text.starts_with("line 2: "), "{wrong:?}");
     }

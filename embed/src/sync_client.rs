@@ -8,24 +8,21 @@ use networkdb_core::{
         client::{self, Client, Config, Generation, Tracking, Updates},
     },
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::{
     Code, Error, Event, EventKind, Tls,
-    networkdb::stats,
-    object::{Object, parse},
-    settings::{endpoints, set, set_ms},
+    fields::Fields,
+    json::Answer,
+    object::{Commands, Object, Request},
+    settings::{set, set_ms},
 };
 
 /// The settings of a sync client. What is left out is the peer's default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct SyncClientSettings {
     /// This host's name, for the server's log.
     pub hostname: String,
     /// The servers, at least one; in a text as `HOST:PORT`.
-    #[serde(deserialize_with = "endpoints")]
     pub endpoints: Vec<Endpoint>,
     /// Whether to try them in random order.
     pub shuffle: Option<bool>,
@@ -60,8 +57,7 @@ pub struct SyncClientSettings {
 }
 
 /// What is remembered of the keys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Remembered {
     /// Nothing.
     None,
@@ -72,7 +68,33 @@ pub enum Remembered {
     Values,
 }
 
+/// How they are written.
+const TRACKINGS: &[(&str, Remembered)] =
+    &[("none", Remembered::None), ("keys", Remembered::Keys), ("values", Remembered::Values)];
+
 impl SyncClientSettings {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self {
+            hostname: from.text("hostname").unwrap_or_default(),
+            endpoints: from.endpoints("endpoints").unwrap_or_default(),
+            shuffle: from.flag("shuffle"),
+            syncer_type: from.text("syncer_type"),
+            version: from.text("version"),
+            info: from.text("info"),
+            as_3_2_5: from.flag("as_3_2_5").unwrap_or_default(),
+            accept_old_servers: from.flag("accept_old_servers").unwrap_or_default(),
+            snappy: from.flag("snappy"),
+            tracking: from.choice("tracking", TRACKINGS).unwrap_or_default(),
+            reconnect: from.flag("reconnect"),
+            tries: from.number("tries"),
+            read_timeout_ms: from.number("read_timeout_ms"),
+            write_timeout_ms: from.number("write_timeout_ms"),
+            connect_timeout_ms: from.number("connect_timeout_ms"),
+            tls: from.nested("tls", Tls::read),
+            pending_bytes: from.number("pending_bytes"),
+        }
+    }
+
     pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
         let mut config = Config::new(self.hostname, self.endpoints);
         set(&mut config.shuffle, self.shuffle);
@@ -101,17 +123,20 @@ impl SyncClientSettings {
 }
 
 /// What may be asked of a sync client.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
-    Stop {},
-    Endpoints {
-        #[serde(deserialize_with = "endpoints")]
-        endpoints: Vec<Endpoint>,
-    },
-    Stats {},
-    Snapshot {},
+    Stop,
+    Endpoints { endpoints: Vec<Endpoint> },
+    Stats,
+    Snapshot,
 }
+
+/// How it is asked.
+const COMMANDS: Commands<Command> = &[
+    ("stop", |_| Command::Stop),
+    ("endpoints", |from| Command::Endpoints { endpoints: from.need("endpoints", Fields::endpoints) }),
+    ("stats", |_| Command::Stats),
+    ("snapshot", |_| Command::Snapshot),
+];
 
 struct Follower {
     client: Client,
@@ -149,21 +174,21 @@ impl Object for Follower {
         }
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request)? {
-            Command::Stop {} => self.client.stop(now),
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
+        match request.read(COMMANDS)? {
+            Command::Stop => self.client.stop(now),
             Command::Endpoints { endpoints } => {
                 if !self.client.set_endpoints(endpoints) {
                     return Err(Error::new(Code::Request, "no server to connect to"));
                 }
             }
-            Command::Stats {} => return stats(&self.client.stats()),
-            Command::Snapshot {} => {
-                let figures = stats(&self.client.stats())?;
-                return Ok(json!({ "finished": self.client.is_finished(), "stats": figures }));
+            Command::Stats => answer.figures(&self.client.stats()),
+            Command::Snapshot => {
+                answer.flag("finished", self.client.is_finished());
+                answer.object("stats", |answer| answer.figures(&self.client.stats()));
             }
         }
-        Ok(json!({}))
+        Ok(())
     }
 }
 

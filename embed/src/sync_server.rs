@@ -10,13 +10,12 @@ use networkdb_core::{
         server::{self, Config, Server},
     },
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 use crate::{
     Code, Error, Event, EventKind, Tls,
-    networkdb::stats,
-    object::{Object, parse},
+    fields::Fields,
+    json::Answer,
+    object::{Commands, Object, Request},
     settings::{set, set_ms},
 };
 
@@ -24,8 +23,7 @@ use crate::{
 const MAX_BATCH_SIZE: usize = 100;
 
 /// The settings of a sync server. What is left out is Typha's default.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct SyncServerSettings {
     /// Where the built-in host listens: bound when the node is created, port 0 for any.
     pub bind: Option<SocketAddr>,
@@ -63,6 +61,27 @@ pub struct SyncServerSettings {
 }
 
 impl SyncServerSettings {
+    pub(crate) fn read(from: &mut Fields) -> Self {
+        Self {
+            bind: from.socket("bind"),
+            syncer_types: from.texts("syncer_types").unwrap_or_default(),
+            tls: from.nested("tls", Tls::read),
+            version: from.text("version"),
+            unix_origin_ns: from.number("unix_origin_ns"),
+            max_batch_size: from.number("max_batch_size"),
+            tick_ms: from.number("tick_ms"),
+            max_message_size: from.number("max_message_size"),
+            ping_interval_ms: from.number("ping_interval_ms"),
+            pong_timeout_ms: from.number("pong_timeout_ms"),
+            write_timeout_ms: from.number("write_timeout_ms"),
+            handshake_timeout_ms: from.number("handshake_timeout_ms"),
+            max_fall_behind_ms: from.number("max_fall_behind_ms"),
+            max_connections: from.number("max_connections"),
+            max_accepted: from.number("max_accepted"),
+            conflate: from.texts("conflate").unwrap_or_default(),
+        }
+    }
+
     pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Box<dyn Object> {
         let mut config = Config::default();
         set(&mut config.version, self.version.map(String::into_boxed_str));
@@ -82,7 +101,13 @@ impl SyncServerSettings {
         }
         let mut server = Server::new(config, seed);
         let max_batch_size = self.max_batch_size.unwrap_or(MAX_BATCH_SIZE).max(1);
-        let feeds: Vec<_> = names.into_iter().map(|name| Feed::new(name, max_batch_size)).collect();
+        // One that is named twice is one.
+        let mut feeds: Vec<Feed> = Vec::new();
+        for name in names {
+            if !feeds.iter().any(|feed| feed.name == name) {
+                feeds.push(Feed::new(name, max_batch_size));
+            }
+        }
         for feed in &feeds {
             server.follow(now, &feed.name, feed.cache.published());
         }
@@ -98,15 +123,13 @@ fn unix_origin(now: Instant) -> Duration {
 }
 
 /// What may be asked of a sync server.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     /// How far the datastore is read: 0 wait, 1 resync, 2 in sync.
     Status {
         syncer_type: String,
         status: u8,
     },
-    Clients {},
+    Clients,
     Disconnect {
         stream: u64,
     },
@@ -116,9 +139,23 @@ enum Command {
     Drain {
         timeout_ms: u64,
     },
-    Stats {},
-    Snapshot {},
+    Stats,
+    Snapshot,
 }
+
+/// How it is asked.
+const COMMANDS: Commands<Command> = &[
+    ("status", |from| Command::Status {
+        syncer_type: from.need("syncer_type", Fields::text),
+        status: from.need("status", Fields::number),
+    }),
+    ("clients", |_| Command::Clients),
+    ("disconnect", |from| Command::Disconnect { stream: from.need("stream", Fields::number) }),
+    ("max_connections", |from| Command::MaxConnections { max: from.need("max", Fields::number) }),
+    ("drain", |from| Command::Drain { timeout_ms: from.need("timeout_ms", Fields::number) }),
+    ("stats", |_| Command::Stats),
+    ("snapshot", |_| Command::Snapshot),
+];
 
 struct Publisher {
     server: Server,
@@ -166,15 +203,15 @@ impl Object for Publisher {
         self.server.poll_event().map(event)
     }
 
-    fn command(&mut self, now: Instant, request: Value) -> Result<Value, Error> {
-        match parse(request)? {
+    fn command(&mut self, now: Instant, request: Request, answer: &mut Answer) -> Result<(), Error> {
+        match request.read(COMMANDS)? {
             Command::Status { syncer_type, status } => {
                 let feed = self.feed(&syncer_type)?;
                 feed.cache.status(SyncStatus(status));
                 feed.taken += 1;
                 self.publish_due(now);
             }
-            Command::Clients {} => return Ok(json!({ "clients": self.clients() })),
+            Command::Clients => self.clients(answer),
             Command::Disconnect { stream } => {
                 let stream = StreamId(stream);
                 if !self.server.clients().any(|client| client.stream == stream) {
@@ -184,12 +221,13 @@ impl Object for Publisher {
             }
             Command::MaxConnections { max } => self.server.set_max_connections(now, max),
             Command::Drain { timeout_ms } => self.server.drain(now, Duration::from_millis(timeout_ms)),
-            Command::Stats {} => return self.stats(),
-            Command::Snapshot {} => {
-                return Ok(json!({ "clients": self.clients(), "stats": self.stats()? }));
+            Command::Stats => self.stats(answer),
+            Command::Snapshot => {
+                self.clients(answer);
+                answer.object("stats", |answer| self.stats(answer));
             }
         }
-        Ok(json!({}))
+        Ok(())
     }
 
     fn publish(
@@ -236,27 +274,25 @@ impl Publisher {
         }
     }
 
-    fn clients(&self) -> Value {
-        let client = |client: &server::Client| {
-            json!({
-                "stream": client.stream.0,
-                "from": client.from.to_string(),
-                "hostname": client.hostname,
-                "info": client.info,
-                "version": client.version,
-                "syncer_type": client.syncer_type,
-                "snappy": client.snappy,
-            })
-        };
-        self.server.clients().map(client).collect()
+    fn clients(&self, answer: &mut Answer) {
+        answer.list("clients", self.server.clients(), |answer, client| {
+            answer.text("from", &client.from);
+            answer.text("hostname", &client.hostname);
+            answer.text("info", &client.info);
+            answer.flag("snappy", client.snappy);
+            answer.number("stream", client.stream.0);
+            answer.text("syncer_type", &client.syncer_type);
+            answer.text("version", &client.version);
+        });
     }
 
-    fn stats(&self) -> Result<Value, Error> {
-        let mut caches = Map::new();
-        for feed in &self.feeds {
-            caches.insert(feed.name.clone(), stats(&feed.cache.stats())?);
-        }
-        Ok(json!({ "server": stats(&self.server.stats())?, "caches": caches }))
+    fn stats(&self, answer: &mut Answer) {
+        answer.object("caches", |answer| {
+            for feed in &self.feeds {
+                answer.object(&feed.name, |answer| answer.figures(&feed.cache.stats()));
+            }
+        });
+        answer.object("server", |answer| answer.figures(&self.server.stats()));
     }
 }
 

@@ -89,6 +89,6 @@ fn settings_of_tls_that_say_too_little_are_refused() {
     assert_eq!(refused("[tls]"), "`tls` is empty");
     let nameless = refused(&tls(&authority, "typha", ""));
     assert_eq!(nameless, "TLS is not complete: also give the CN or URI SAN of the other side");
-    assert!(refused("[tls]\nother = 1").contains("unknown field `other`"));
+    assert!(refused("[tls]\nother = 1").contains("unknown field `tls.other`"));
     assert!(refused(&tls(&authority, "nobody", "peer_cn = 'x'")).contains("cannot read the TLS"));
 }
