@@ -111,17 +111,20 @@ impl<'a> Context<'a> for Again<'a> {
 
 /// Reads the fields of a struct: `take` those we have, by our number and the number of their elements' plan.
 #[inline]
-fn fields<'a, C: Context<'a>>(
+fn fields<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut C,
-    mut take: impl FnMut(u8, u32, &mut Cursor<'a>, &mut C) -> Result<(), Fault>,
+    context: &mut dyn Context<'a>,
+    mut take: impl FnMut(u8, u32, &mut Cursor<'a>, &mut dyn Context<'a>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut last = -1;
     while let Some(number) = cursor.field(&mut last, plan.ops.len())? {
         match plan.ops.get(number) {
             Some(&Op::Take(ours, elements)) => take(ours, elements, cursor, context)?,
-            Some(&Op::Skip(id)) => cursor.skip(id, context, context.limits().depth)?,
+            Some(&Op::Skip(id)) => {
+                let depth = context.limits().depth;
+                cursor.skip(id, context, depth)?;
+            }
             None => return Err(Fault::FieldNumber),
         }
     }
@@ -147,7 +150,8 @@ pub(super) fn envelope<'a>(
         let id = cursor.concrete(context)?;
         cursor.uint()?;
         found = Some((ours, id, *cursor));
-        message(cursor, (ours, id), context, context.limits().depth).map(drop)
+        let depth = context.limits().depth;
+        message(cursor, (ours, id), context, depth).map(drop)
     })?;
     Ok(found)
 }
@@ -156,7 +160,7 @@ pub(super) fn envelope<'a>(
 pub(super) fn message<'a>(
     cursor: &mut Cursor<'a>,
     (ours, id): (Struct, Id),
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<Message<'a>, Fault> {
     let depth = depth.checked_sub(1).ok_or(Fault::TooDeep)?;
@@ -181,7 +185,7 @@ pub(super) fn message<'a>(
 fn client_hello<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
 ) -> Result<ClientHello<'a>, Fault> {
     let mut hello = ClientHello::default();
     fields(cursor, plan, context, |ours, _, cursor, _| {
@@ -211,7 +215,7 @@ fn algorithms<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<&'a [u8]>, Fault> {
 fn server_hello<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
 ) -> Result<ServerHello<'a>, Fault> {
     let mut hello = ServerHello::default();
     fields(cursor, plan, context, |ours, _, cursor, _| {
@@ -229,7 +233,7 @@ fn server_hello<'a>(
 fn decoder_restart<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
 ) -> Result<DecoderRestart<'a>, Fault> {
     let mut restart = DecoderRestart::default();
     fields(cursor, plan, context, |ours, _, cursor, _| {
@@ -245,7 +249,7 @@ fn decoder_restart<'a>(
 fn sync_status<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
 ) -> Result<SyncStatus, Fault> {
     let mut status = SyncStatus::default();
     fields(cursor, plan, context, |_, _, cursor, _| {
@@ -256,7 +260,7 @@ fn sync_status<'a>(
 }
 
 /// A pong, or a ping: that has the first of its fields.
-fn pong<'a>(cursor: &mut Cursor<'a>, plan: &Plan, context: &mut impl Context<'a>) -> Result<Pong, Fault> {
+fn pong<'a>(cursor: &mut Cursor<'a>, plan: &Plan, context: &mut dyn Context<'a>) -> Result<Pong, Fault> {
     let mut pong = Pong::default();
     fields(cursor, plan, context, |ours, _, cursor, _| {
         let time = Time::from_bytes(cursor.block()?)?;
@@ -272,7 +276,7 @@ fn pong<'a>(cursor: &mut Cursor<'a>, plan: &Plan, context: &mut impl Context<'a>
 fn kvs<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<Kvs<'a>, Fault> {
     let mut kvs = Kvs::default();
@@ -295,7 +299,7 @@ fn kvs<'a>(
 pub(super) fn update<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<SerializedUpdate<'a>, Fault> {
     let mut update = SerializedUpdate::default();
