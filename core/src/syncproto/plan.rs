@@ -1,6 +1,8 @@
 //! How a peer's structs are read into ours: by name, decided once for each type a stream defines.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use super::schema::{Holds, Struct};
 use crate::wire::gob::{
@@ -94,7 +96,7 @@ fn is_plain(known: &Known, id: Id) -> bool {
 /// The plans of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
-    plans: BTreeMap<(Struct, Id), Arc<Plan>>,
+    plans: LiteMap<(Struct, Id), Arc<Plan>>,
 }
 
 impl Plans {

@@ -158,18 +158,24 @@ impl Holds {
     }
 }
 
-/// Every type with its number in the streams we write, by which they are ordered.
-fn types() -> Vec<(Id, WireType)> {
-    use Struct as S;
-    let structs = [S::Envelope, S::Update].into_iter().chain(S::MESSAGES).map(|of| (of.id(), of.wire_type()));
-    let mut types: Vec<_> = structs.collect();
-    types.extend([
-        (UPDATES, WireType::slice("[]syncproto.SerializedUpdate", S::Update.id())),
+/// Every type with its number in the streams we write, in the order of the numbers.
+fn types() -> [(Id, WireType); 13] {
+    let of = |ours: Struct| (ours.id(), ours.wire_type());
+    [
+        of(Struct::Envelope),
+        of(Struct::Kvs),
+        of(Struct::Update),
+        (UPDATES, WireType::slice("[]syncproto.SerializedUpdate", Struct::Update.id())),
+        of(Struct::ClientHello),
         (ALGORITHMS, WireType::slice("[]syncproto.CompressionAlgorithm", basic::STRING)),
+        of(Struct::ServerHello),
+        of(Struct::DecoderRestart),
+        of(Struct::Ack),
+        of(Struct::SyncStatus),
+        of(Struct::Ping),
         (TIME, WireType::gob_encoder("Time")),
-    ]);
-    types.sort_by_key(|(id, _)| *id);
-    types
+        of(Struct::Pong),
+    ]
 }
 
 /// The definitions of all types, each a gob message of its own.
