@@ -59,7 +59,7 @@ impl Plan {
         let matches = match holds {
             Holds::Bool => id == id::BOOL,
             Holds::Int => id == id::INT,
-            Holds::Uint => id == id::UINT,
+            Holds::Uint | Holds::Byte => id == id::UINT,
             Holds::Bytes => id == id::BYTES,
             Holds::Text => id == id::STRING,
             Holds::Interface => id == id::INTERFACE,
