@@ -14,7 +14,7 @@ use crate::types::{ndb_addr, ndb_fault, ndb_input, ndb_input_kind as kind, ndb_o
 /// The streams of a node, and what its last step showed.
 #[derive(Default)]
 pub(crate) struct Held {
-    streams: BTreeMap<u64, Stream>,
+    streams: BTreeMap<u64, Box<Stream>>,
     /// The newest ids.
     accepted: u64,
     opened: u64,
@@ -83,7 +83,7 @@ impl Held {
     fn note(&mut self, input: &ndb_input) {
         let id = input.stream;
         if input.kind == kind::NDB_INPUT_ACCEPTED as u16 {
-            self.streams.insert(id, Stream::default());
+            self.streams.insert(id, Box::default());
         }
         if input.kind == kind::NDB_INPUT_GONE as u16 {
             self.streams.remove(&id);
@@ -142,7 +142,7 @@ impl Held {
             }
             Output::Open(StreamId(stream), endpoint) => {
                 self.opened = self.opened.max(stream);
-                self.streams.insert(stream, Stream::default());
+                self.streams.insert(stream, Box::default());
                 let (addr, name) = whom(endpoint);
                 (ndb_output { stream, addr, ..bare(kind::NDB_OUTPUT_OPEN, 0) }, name)
             }

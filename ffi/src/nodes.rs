@@ -2,13 +2,13 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use litemap::LiteMap;
 use networkdb_embed::{Code, Node, Signal};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     types::{ndb_log_level, ndb_node},
 };
 
-static NODES: RwLock<Table> = RwLock::new(Table { last: 0, nodes: BTreeMap::new() });
+static NODES: RwLock<Table> = RwLock::new(Table { last: 0, nodes: LiteMap::new_vec() });
 
 /// Nodes up to this number are those of the process that this one was forked off.
 static INHERITED: AtomicU64 = AtomicU64::new(0);
@@ -29,7 +29,7 @@ thread_local! {
 
 struct Table {
     last: ndb_node,
-    nodes: BTreeMap<ndb_node, Arc<Entry>>,
+    nodes: LiteMap<ndb_node, Arc<Entry>>,
 }
 
 /// Takes a line of the log.

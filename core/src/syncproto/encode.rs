@@ -4,11 +4,10 @@
 use std::hint::black_box;
 
 use super::{
-    ClientHello, DecoderRestart, Kvs, Message, Pong, Revision, SerializedUpdate, ServerHello,
+    ClientHello, Kvs, Message, Revision, SerializedUpdate, ServerHello,
     schema::{DEFINITIONS, PACKAGE, Struct},
 };
 use crate::wire::gob::{
-    Time,
     types::id as basic,
     write::{self, Struct as Fields},
 };
@@ -31,25 +30,29 @@ pub fn definitions() -> &'static [u8] {
 
 /// Appends a message, for a stream that began with [`definitions`].
 pub fn message(out: &mut Vec<u8>, message: &Message<'_>) {
-    match message {
-        Message::ClientHello(hello) => {
-            envelope(out, Struct::ClientHello, |fields| client_hello(fields, hello));
-        }
-        Message::ServerHello(hello) => {
-            envelope(out, Struct::ServerHello, |fields| server_hello(fields, hello));
-        }
-        Message::DecoderRestart(restart) => {
-            envelope(out, Struct::DecoderRestart, |fields| decoder_restart(fields, restart));
-        }
-        Message::Ack => envelope(out, Struct::Ack, |_| ()),
-        Message::SyncStatus(status) => {
-            envelope(out, Struct::SyncStatus, |fields| fields.uint(0, status.0.into()));
-        }
-        Message::Ping(timestamp) => envelope(out, Struct::Ping, |fields| time(fields, 0, timestamp)),
-        Message::Pong(both) => envelope(out, Struct::Pong, |fields| pong(fields, both)),
-        Message::Kvs(updates) => kvs(out, updates),
-        Message::Nil => write::bytes(out, &[0xff, 0x80, 0]),
+    if let Message::Kvs(updates) = message
+        && !updates.is_empty()
+    {
+        return kvs(out, updates);
     }
+    let Some(of) = message.structure() else { return write::bytes(out, &[0xff, 0x80, 0]) };
+    let mut value = Vec::with_capacity(64);
+    let mut fields = Fields::new(&mut value);
+    match message {
+        Message::ClientHello(hello) => client_hello(&mut fields, hello),
+        Message::ServerHello(hello) => server_hello(&mut fields, hello),
+        Message::DecoderRestart(restart) => {
+            texts(&mut fields, &[restart.message, restart.compression_algorithm]);
+        }
+        Message::SyncStatus(status) => fields.uint(0, status.0.into()),
+        Message::Ping(timestamp) => texts(&mut fields, &[timestamp.as_bytes()]),
+        Message::Pong(pong) => {
+            texts(&mut fields, &[pong.ping_timestamp.as_bytes(), pong.pong_timestamp.as_bytes()]);
+        }
+        Message::Kvs(_) | Message::Ack | Message::Nil => {}
+    }
+    fields.end();
+    envelope(out, of, &value);
 }
 
 /// Appends one element of a `MsgKVs`.
@@ -105,10 +108,8 @@ pub const fn kvs_end() -> &'static [u8] {
     &END
 }
 
+/// A `MsgKVs` of at least one element.
 fn kvs(out: &mut Vec<u8>, updates: &Kvs<'_>) {
-    if updates.is_empty() {
-        return envelope(out, Struct::Kvs, |_| ());
-    }
     let (mut bytes, mut seen) = (0, 0);
     for update in updates {
         bytes += element_len(&update);
@@ -129,17 +130,13 @@ fn fetch(value: &[u8]) -> u8 {
     begin.iter().step_by(LINE).fold(0, |seen, byte| seen | byte)
 }
 
-/// An `Envelope` around a message with these fields.
-fn envelope(out: &mut Vec<u8>, of: Struct, fields: impl FnOnce(&mut Fields<'_>)) {
-    let mut value = Vec::with_capacity(64);
-    let mut message = Fields::new(&mut value);
-    fields(&mut message);
-    message.end();
+/// An `Envelope` around a message, the fields of which are `value`.
+fn envelope(out: &mut Vec<u8>, of: Struct, value: &[u8]) {
     let mut head = Vec::with_capacity(80);
     envelope_head(&mut head, of, value.len());
     write::uint(out, (head.len() + value.len() + 1) as u64);
     out.extend_from_slice(&head);
-    out.extend_from_slice(&value);
+    out.extend_from_slice(value);
     out.push(0);
 }
 
@@ -156,10 +153,7 @@ fn envelope_head(out: &mut Vec<u8>, of: Struct, len: usize) {
 }
 
 fn client_hello(fields: &mut Fields<'_>, hello: &ClientHello<'_>) {
-    fields.bytes(0, hello.hostname);
-    fields.bytes(1, hello.info);
-    fields.bytes(2, hello.version);
-    fields.bytes(3, hello.syncer_type);
+    texts(fields, &[hello.hostname, hello.info, hello.version, hello.syncer_type]);
     fields.uint(4, hello.supports_decoder_restart.into());
     if !hello.compression_algorithms.is_empty() {
         fields.field(5);
@@ -171,24 +165,14 @@ fn client_hello(fields: &mut Fields<'_>, hello: &ClientHello<'_>) {
 }
 
 fn server_hello(fields: &mut Fields<'_>, hello: &ServerHello<'_>) {
-    fields.bytes(0, hello.version);
-    fields.bytes(1, hello.syncer_type);
+    texts(fields, &[hello.version, hello.syncer_type]);
     fields.uint(2, hello.supports_node_resource_updates.into());
     fields.uint(3, hello.server_conn_id);
 }
 
-fn decoder_restart(fields: &mut Fields<'_>, restart: &DecoderRestart<'_>) {
-    fields.bytes(0, restart.message);
-    fields.bytes(1, restart.compression_algorithm);
-}
-
-fn pong(fields: &mut Fields<'_>, pong: &Pong) {
-    time(fields, 0, &pong.ping_timestamp);
-    time(fields, 1, &pong.pong_timestamp);
-}
-
-fn time(fields: &mut Fields<'_>, number: i64, time: &Time) {
-    fields.bytes(number, time.as_bytes());
+/// The first fields of a message, each a string or byte slice.
+fn texts(fields: &mut Fields<'_>, texts: &[&[u8]]) {
+    (0..).zip(texts).for_each(|(number, text)| fields.bytes(number, text));
 }
 
 #[inline]

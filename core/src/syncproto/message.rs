@@ -29,7 +29,12 @@ pub enum Message<'a> {
 impl Message<'_> {
     /// The name of its type in Go; none for [`Message::Nil`].
     pub fn name(&self) -> Option<&'static str> {
-        let of = match self {
+        self.structure().map(Struct::name)
+    }
+
+    /// Its type; none for [`Message::Nil`].
+    pub(super) fn structure(&self) -> Option<Struct> {
+        Some(match self {
             Self::ClientHello(_) => Struct::ClientHello,
             Self::ServerHello(_) => Struct::ServerHello,
             Self::DecoderRestart(_) => Struct::DecoderRestart,
@@ -39,8 +44,7 @@ impl Message<'_> {
             Self::Pong(_) => Struct::Pong,
             Self::Kvs(_) => Struct::Kvs,
             Self::Nil => return None,
-        };
-        Some(of.name())
+        })
     }
 }
 

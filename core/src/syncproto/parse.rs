@@ -9,7 +9,7 @@ use super::{
     ClientHello, DecoderRestart, Kvs, Message, Pong, SerializedUpdate, ServerHello, SyncStatus, UpdateType,
     plan::{Op, Plan, Plans},
     revision,
-    schema::Struct,
+    schema::{Holds, Struct},
 };
 use crate::wire::gob::{Cursor, Fault, Fixed, Known, Limits, Time, Types, WireType, types::Id};
 
@@ -111,17 +111,20 @@ impl<'a> Context<'a> for Again<'a> {
 
 /// Reads the fields of a struct: `take` those we have, by our number and the number of their elements' plan.
 #[inline]
-fn fields<'a, C: Context<'a>>(
+fn fields<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut C,
-    mut take: impl FnMut(u8, u32, &mut Cursor<'a>, &mut C) -> Result<(), Fault>,
+    context: &mut dyn Context<'a>,
+    mut take: impl FnMut(u8, u32, &mut Cursor<'a>, &mut dyn Context<'a>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let mut last = -1;
     while let Some(number) = cursor.field(&mut last, plan.ops.len())? {
         match plan.ops.get(number) {
             Some(&Op::Take(ours, elements)) => take(ours, elements, cursor, context)?,
-            Some(&Op::Skip(id)) => cursor.skip(id, context, context.limits().depth)?,
+            Some(&Op::Skip(id)) => {
+                let depth = context.limits().depth;
+                cursor.skip(id, context, depth)?;
+            }
             None => return Err(Fault::FieldNumber),
         }
     }
@@ -147,7 +150,8 @@ pub(super) fn envelope<'a>(
         let id = cursor.concrete(context)?;
         cursor.uint()?;
         found = Some((ours, id, *cursor));
-        message(cursor, (ours, id), context, context.limits().depth).map(drop)
+        let depth = context.limits().depth;
+        message(cursor, (ours, id), context, depth).map(drop)
     })?;
     Ok(found)
 }
@@ -156,48 +160,109 @@ pub(super) fn envelope<'a>(
 pub(super) fn message<'a>(
     cursor: &mut Cursor<'a>,
     (ours, id): (Struct, Id),
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<Message<'a>, Fault> {
     let depth = depth.checked_sub(1).ok_or(Fault::TooDeep)?;
     let plan = context.plan(id, ours)?;
+    if ours == Struct::Kvs {
+        return kvs(cursor, &plan, context, depth).map(Message::Kvs);
+    }
+    let values = Values::read(cursor, &plan, ours, context)?;
     Ok(match ours {
-        Struct::ClientHello => Message::ClientHello(client_hello(cursor, &plan, context)?),
-        Struct::ServerHello => Message::ServerHello(server_hello(cursor, &plan, context)?),
-        Struct::DecoderRestart => Message::DecoderRestart(decoder_restart(cursor, &plan, context)?),
-        Struct::SyncStatus => Message::SyncStatus(sync_status(cursor, &plan, context)?),
-        Struct::Ping => Message::Ping(pong(cursor, &plan, context)?.ping_timestamp),
-        Struct::Pong => Message::Pong(pong(cursor, &plan, context)?),
-        Struct::Kvs => Message::Kvs(kvs(cursor, &plan, context, depth)?),
-        Struct::Ack => {
-            fields(cursor, &plan, context, |_, _, _, _| Ok(()))?;
-            Message::Ack
+        Struct::ClientHello => Message::ClientHello(ClientHello {
+            hostname: values.block(0),
+            info: values.block(1),
+            version: values.block(2),
+            syncer_type: values.block(3),
+            supports_decoder_restart: values.number(4) != 0,
+            supports_modern_policy_keys: values.number(6) != 0,
+            client_conn_id: values.number(7),
+            compression_algorithms: values.texts,
+        }),
+        Struct::ServerHello => Message::ServerHello(ServerHello {
+            version: values.block(0),
+            syncer_type: values.block(1),
+            supports_node_resource_updates: values.number(2) != 0,
+            server_conn_id: values.number(3),
+        }),
+        Struct::DecoderRestart => Message::DecoderRestart(DecoderRestart {
+            message: values.block(0),
+            compression_algorithm: values.block(1),
+        }),
+        Struct::SyncStatus => Message::SyncStatus(SyncStatus(values.number(0) as u8)),
+        Struct::Ping => Message::Ping(values.time(0)),
+        Struct::Pong => {
+            Message::Pong(Pong { ping_timestamp: values.time(0), pong_timestamp: values.time(1) })
         }
+        Struct::Ack => Message::Ack,
         // Those are no messages.
-        Struct::Envelope | Struct::Update => return Err(Fault::UnknownName),
+        Struct::Envelope | Struct::Kvs | Struct::Update => return Err(Fault::UnknownName),
     })
 }
 
-fn client_hello<'a>(
-    cursor: &mut Cursor<'a>,
-    plan: &Plan,
-    context: &mut impl Context<'a>,
-) -> Result<ClientHello<'a>, Fault> {
-    let mut hello = ClientHello::default();
-    fields(cursor, plan, context, |ours, _, cursor, _| {
-        match ours {
-            0 => hello.hostname = cursor.block()?,
-            1 => hello.info = cursor.block()?,
-            2 => hello.version = cursor.block()?,
-            3 => hello.syncer_type = cursor.block()?,
-            4 => hello.supports_decoder_restart = cursor.uint()? != 0,
-            5 => hello.compression_algorithms = algorithms(cursor)?,
-            6 => hello.supports_modern_policy_keys = cursor.uint()? != 0,
-            _ => hello.client_conn_id = cursor.uint()?,
-        }
-        Ok(())
-    })?;
-    Ok(hello)
+/// What a message holds that has no updates, by our numbers of its fields.
+#[derive(Default)]
+struct Values<'a> {
+    fields: [Value<'a>; Struct::ClientHello.fields().len()],
+    texts: Vec<&'a [u8]>,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Default)]
+enum Value<'a> {
+    /// It was not sent: it is zero.
+    #[default]
+    Zero,
+    Block(&'a [u8]),
+    Number(u64),
+    Time(Time),
+}
+
+impl<'a> Values<'a> {
+    fn read(
+        cursor: &mut Cursor<'a>,
+        plan: &Plan,
+        ours: Struct,
+        context: &mut dyn Context<'a>,
+    ) -> Result<Self, Fault> {
+        let mut values = Self::default();
+        fields(cursor, plan, context, |number, _, cursor, _| {
+            let number = usize::from(number);
+            let known = ours.fields().get(number).zip(values.fields.get_mut(number));
+            let ((_, holds), value) = known.ok_or(Fault::FieldNumber)?;
+            *value = match holds {
+                Holds::Bool | Holds::Uint => Value::Number(cursor.uint()?),
+                Holds::Byte => Value::Number(cursor.uint8()?.into()),
+                Holds::Bytes | Holds::Text => Value::Block(cursor.block()?),
+                Holds::Time => Value::Time(Time::from_bytes(cursor.block()?)?),
+                Holds::Texts => {
+                    values.texts = algorithms(cursor)?;
+                    Value::Zero
+                }
+                // Only envelopes and updates have those.
+                Holds::Int | Holds::Interface | Holds::Updates => return Err(Fault::Mismatch),
+            };
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn field(&self, number: usize) -> Value<'a> {
+        self.fields.get(number).copied().unwrap_or_default()
+    }
+
+    fn block(&self, number: usize) -> &'a [u8] {
+        if let Value::Block(block) = self.field(number) { block } else { &[] }
+    }
+
+    fn number(&self, number: usize) -> u64 {
+        if let Value::Number(value) = self.field(number) { value } else { 0 }
+    }
+
+    fn time(&self, number: usize) -> Time {
+        if let Value::Time(time) = self.field(number) { time } else { Time::default() }
+    }
 }
 
 fn algorithms<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<&'a [u8]>, Fault> {
@@ -208,71 +273,10 @@ fn algorithms<'a>(cursor: &mut Cursor<'a>) -> Result<Vec<&'a [u8]>, Fault> {
     (0..count).map(|_| cursor.block()).collect()
 }
 
-fn server_hello<'a>(
-    cursor: &mut Cursor<'a>,
-    plan: &Plan,
-    context: &mut impl Context<'a>,
-) -> Result<ServerHello<'a>, Fault> {
-    let mut hello = ServerHello::default();
-    fields(cursor, plan, context, |ours, _, cursor, _| {
-        match ours {
-            0 => hello.version = cursor.block()?,
-            1 => hello.syncer_type = cursor.block()?,
-            2 => hello.supports_node_resource_updates = cursor.uint()? != 0,
-            _ => hello.server_conn_id = cursor.uint()?,
-        }
-        Ok(())
-    })?;
-    Ok(hello)
-}
-
-fn decoder_restart<'a>(
-    cursor: &mut Cursor<'a>,
-    plan: &Plan,
-    context: &mut impl Context<'a>,
-) -> Result<DecoderRestart<'a>, Fault> {
-    let mut restart = DecoderRestart::default();
-    fields(cursor, plan, context, |ours, _, cursor, _| {
-        match ours {
-            0 => restart.message = cursor.block()?,
-            _ => restart.compression_algorithm = cursor.block()?,
-        }
-        Ok(())
-    })?;
-    Ok(restart)
-}
-
-fn sync_status<'a>(
-    cursor: &mut Cursor<'a>,
-    plan: &Plan,
-    context: &mut impl Context<'a>,
-) -> Result<SyncStatus, Fault> {
-    let mut status = SyncStatus::default();
-    fields(cursor, plan, context, |_, _, cursor, _| {
-        status = SyncStatus(cursor.uint8()?);
-        Ok(())
-    })?;
-    Ok(status)
-}
-
-/// A pong, or a ping: that has the first of its fields.
-fn pong<'a>(cursor: &mut Cursor<'a>, plan: &Plan, context: &mut impl Context<'a>) -> Result<Pong, Fault> {
-    let mut pong = Pong::default();
-    fields(cursor, plan, context, |ours, _, cursor, _| {
-        let time = Time::from_bytes(cursor.block()?)?;
-        match ours {
-            0 => pong.ping_timestamp = time,
-            _ => pong.pong_timestamp = time,
-        }
-        Ok(())
-    })?;
-    Ok(pong)
-}
-
 fn kvs<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<Kvs<'a>, Fault> {
     let mut kvs = Kvs::default();
@@ -295,7 +299,7 @@ fn kvs<'a>(
 pub(super) fn update<'a>(
     cursor: &mut Cursor<'a>,
     plan: &Plan,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<SerializedUpdate<'a>, Fault> {
     let mut update = SerializedUpdate::default();

@@ -1,6 +1,8 @@
 //! How a peer's structs are read into ours: by name, decided once for each type a stream defines.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
+
+use litemap::LiteMap;
 
 use super::schema::{Holds, Struct};
 use crate::wire::gob::{
@@ -57,7 +59,7 @@ impl Plan {
         let matches = match holds {
             Holds::Bool => id == id::BOOL,
             Holds::Int => id == id::INT,
-            Holds::Uint => id == id::UINT,
+            Holds::Uint | Holds::Byte => id == id::UINT,
             Holds::Bytes => id == id::BYTES,
             Holds::Text => id == id::STRING,
             Holds::Interface => id == id::INTERFACE,
@@ -94,7 +96,7 @@ fn is_plain(known: &Known, id: Id) -> bool {
 /// The plans of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
-    plans: BTreeMap<(Struct, Id), Arc<Plan>>,
+    plans: LiteMap<(Struct, Id), Arc<Plan>>,
 }
 
 impl Plans {

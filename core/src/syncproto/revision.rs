@@ -222,7 +222,7 @@ fn fits<T: PartialEq>(value: T, cut: T) -> Result<T, Fault> {
 #[inline]
 pub(super) fn read<'a>(
     cursor: &mut Cursor<'a>,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<Revision<'a>, Fault> {
     let name = cursor.interface_name()?;
@@ -240,7 +240,7 @@ pub(super) fn read<'a>(
 fn read_other<'a>(
     name: &'a [u8],
     cursor: &mut Cursor<'a>,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
     depth: usize,
 ) -> Result<Revision<'a>, Fault> {
     if name.is_empty() {
@@ -270,7 +270,7 @@ fn read_slice<'a>(
     basic: Basic,
     id: Id,
     cursor: &mut Cursor<'a>,
-    context: &mut impl Context<'a>,
+    context: &mut dyn Context<'a>,
 ) -> Result<Vec<Scalar<'a>>, Fault> {
     let described = context.get(id).ok_or(Fault::Mismatch)?;
     if described.is_opaque() || described.slice != Some(basic.id()) {

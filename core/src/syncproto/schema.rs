@@ -37,6 +37,7 @@ pub(super) enum Holds {
     Bool,
     Int,
     Uint,
+    Byte,
     Bytes,
     Text,
     Texts,
@@ -99,7 +100,7 @@ impl Struct {
 
     /// Its fields: their readers and writers count them in this order.
     pub(super) const fn fields(self) -> &'static [(&'static str, Holds)] {
-        use Holds::{Bool, Bytes, Int, Interface, Text, Texts, Time, Uint, Updates};
+        use Holds::{Bool, Byte, Bytes, Int, Interface, Text, Texts, Time, Uint, Updates};
         match self {
             Self::Envelope => &[("Message", Interface)],
             Self::Kvs => &[("KVs", Updates)],
@@ -109,7 +110,7 @@ impl Struct {
                 ("Revision", Interface),
                 ("V3ResourceVersion", Text),
                 ("TTL", Int),
-                ("UpdateType", Uint),
+                ("UpdateType", Byte),
             ],
             Self::ClientHello => &[
                 ("Hostname", Text),
@@ -129,7 +130,7 @@ impl Struct {
             ],
             Self::DecoderRestart => &[("Message", Text), ("CompressionAlgorithm", Text)],
             Self::Ack => &[],
-            Self::SyncStatus => &[("SyncStatus", Uint)],
+            Self::SyncStatus => &[("SyncStatus", Byte)],
             Self::Ping => &[("Timestamp", Time)],
             Self::Pong => &[("PingTimestamp", Time), ("PongTimestamp", Time)],
         }
@@ -147,7 +148,7 @@ impl Holds {
         match self {
             Self::Bool => basic::BOOL,
             Self::Int => basic::INT,
-            Self::Uint => basic::UINT,
+            Self::Uint | Self::Byte => basic::UINT,
             Self::Bytes => basic::BYTES,
             Self::Text => basic::STRING,
             Self::Texts => ALGORITHMS,
@@ -158,18 +159,24 @@ impl Holds {
     }
 }
 
-/// Every type with its number in the streams we write, by which they are ordered.
-fn types() -> Vec<(Id, WireType)> {
-    use Struct as S;
-    let structs = [S::Envelope, S::Update].into_iter().chain(S::MESSAGES).map(|of| (of.id(), of.wire_type()));
-    let mut types: Vec<_> = structs.collect();
-    types.extend([
-        (UPDATES, WireType::slice("[]syncproto.SerializedUpdate", S::Update.id())),
+/// Every type with its number in the streams we write, in the order of the numbers.
+fn types() -> [(Id, WireType); 13] {
+    let of = |ours: Struct| (ours.id(), ours.wire_type());
+    [
+        of(Struct::Envelope),
+        of(Struct::Kvs),
+        of(Struct::Update),
+        (UPDATES, WireType::slice("[]syncproto.SerializedUpdate", Struct::Update.id())),
+        of(Struct::ClientHello),
         (ALGORITHMS, WireType::slice("[]syncproto.CompressionAlgorithm", basic::STRING)),
+        of(Struct::ServerHello),
+        of(Struct::DecoderRestart),
+        of(Struct::Ack),
+        of(Struct::SyncStatus),
+        of(Struct::Ping),
         (TIME, WireType::gob_encoder("Time")),
-    ]);
-    types.sort_by_key(|(id, _)| *id);
-    types
+        of(Struct::Pong),
+    ]
 }
 
 /// The definitions of all types, each a gob message of its own.

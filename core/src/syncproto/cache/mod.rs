@@ -13,7 +13,7 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ pub(crate) use body::Body;
 pub use crumb::Crumb;
 pub(crate) use layout::{Form, Layout, Place};
 pub(crate) use leaf::framed;
+use tree::Change;
 pub use tree::Snapshot;
 
 use super::{SerializedUpdate, SyncStatus, UpdateType, encode};
@@ -147,14 +148,11 @@ impl Cache {
     pub fn publish(&mut self, now: Instant) -> Option<Published> {
         let before = self.newest.crumb.sequence();
         let gathered = std::mem::take(&mut self.gathered);
-        let mut changes = BTreeMap::new();
-        let mut rest = &gathered.updates[..];
+        let (told, changes) = self.sift(&gathered);
+        let mut rest = &told[..];
         loop {
             let (batch, after) = rest.split_at(rest.len().min(self.max_batch_size));
-            let deltas: Vec<&[u8]> = batch
-                .iter()
-                .filter_map(|update| self.change(&gathered.bytes, update, &mut changes))
-                .collect();
+            let deltas: Vec<&[u8]> = batch.iter().copied().flatten().collect();
             let status = if after.is_empty() { self.status } else { self.newest.crumb.status() };
             if !deltas.is_empty() || status != self.newest.crumb.status() {
                 self.drop_crumb(now, status, &deltas);
@@ -164,30 +162,35 @@ impl Cache {
                 break;
             }
         }
-        let changes: Vec<_> = changes.into_iter().collect();
         self.newest.snapshot.apply(&changes);
         (self.newest.crumb.sequence() > before).then(|| self.published())
     }
 
-    /// Notes what an update changes; what clients are to be told of it, if anything.
-    fn change<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        update: &Update,
-        changes: &mut BTreeMap<&'a [u8], Option<&'a [u8]>>,
-    ) -> Option<&'a [u8]> {
-        let delta = bytes.get(update.delta.clone())?;
-        let key = body::key(delta);
-        let kept = update.kept.clone().and_then(|kept| bytes.get(kept));
-        if kept.is_some() {
-            let known = changes.get(key).copied().unwrap_or_else(|| self.newest.snapshot.get(key));
-            if known.is_some_and(|known| Body::read(delta).would_be_no_op(&Body::read(known))) {
-                self.stats.updates_skipped += 1;
-                return None;
+    /// What clients are to be told of each update, if anything, and what all of them together change, in the order of
+    /// the keys.
+    fn sift<'a>(&mut self, gathered: &'a Gathered) -> (Vec<Option<&'a [u8]>>, Vec<Change<'a>>) {
+        let bytes = |range: &Range<usize>| gathered.bytes.get(range.clone());
+        let mut told: Vec<_> = gathered.updates.iter().map(|update| bytes(&update.delta)).collect();
+        let mut order: Vec<_> = told.iter().map(|delta| delta.map_or(&[][..], body::key)).zip(0..).collect();
+        order.sort_unstable();
+        let mut changes: Vec<Change<'a>> = Vec::new();
+        for (key, number) in order {
+            let (Some(update), Some(told)) = (gathered.updates.get(number), told.get_mut(number)) else {
+                continue;
+            };
+            let kept = update.kept.as_ref().and_then(bytes);
+            let noted = changes.last_mut().filter(|(changed, _)| *changed == key);
+            if kept.is_some() {
+                let known = noted.as_ref().map_or_else(|| self.newest.snapshot.get(key), |(_, known)| *known);
+                *told = told.filter(|delta| !known.is_some_and(|known| is_no_op(delta, known)));
+            }
+            match noted {
+                _ if told.is_none() => self.stats.updates_skipped += 1,
+                Some((_, noted)) => *noted = kept,
+                None => changes.push((key, kept)),
             }
         }
-        changes.insert(key, kept);
-        Some(delta)
+        (told, changes)
     }
 
     fn drop_crumb(&mut self, now: Instant, status: SyncStatus, deltas: &[&[u8]]) {
@@ -216,4 +219,9 @@ impl Cache {
             ..self.stats
         }
     }
+}
+
+/// Whether a client that has the body `known` learns nothing from `delta`.
+fn is_no_op(delta: &[u8], known: &[u8]) -> bool {
+    Body::read(delta).would_be_no_op(&Body::read(known))
 }

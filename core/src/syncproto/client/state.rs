@@ -2,12 +2,13 @@
 
 use super::{
     super::{Message, encode},
-    Config, Event, Stats, Timer,
+    Config, Event, Stats,
+    deadlines::{Deadlines, Timer},
     known::Known,
     queue::Queue,
     updates::Builder,
 };
-use crate::machine::{Instant, Lane, Outbox, Timers};
+use crate::machine::{Instant, Lane, Outbox};
 
 /// Settings, what the user was told and is to be told, and the way out.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(super) struct Core {
     pub(super) config: Config,
     pub(super) now: Instant,
     pub(super) out: Outbox,
-    pub(super) timers: Timers<Timer>,
+    pub(super) timers: Deadlines,
     pub(super) queue: Queue,
     pub(super) known: Known,
     pub(super) stats: Stats,

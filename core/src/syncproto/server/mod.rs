@@ -43,7 +43,7 @@ const MAX_EVENTS: usize = 4096;
 pub struct Server {
     shared: Shared,
     feeds: Vec<Feed>,
-    sessions: BTreeMap<StreamId, Session>,
+    sessions: BTreeMap<StreamId, Box<Session>>,
     drain: Option<Duration>,
 }
 
@@ -191,12 +191,13 @@ impl Server {
 
     /// What has been counted.
     pub fn stats(&self) -> Stats {
-        let syncers = self.feeds.iter().map(|feed| (feed.syncer_type.clone(), feed.stats.clone()));
-        Stats {
-            connections_active: self.sessions.len(),
-            syncers: syncers.collect(),
-            ..self.shared.stats.clone()
+        let mut syncers = BTreeMap::new();
+        // Collecting would sort them, which is much code for a few.
+        for feed in &self.feeds {
+            syncers.insert(feed.syncer_type.clone(), feed.stats.clone());
         }
+        let counted = &self.shared.stats;
+        Stats { connections_active: self.sessions.len(), closed: counted.closed.clone(), syncers, ..*counted }
     }
 
     /// The settings.
@@ -238,7 +239,7 @@ impl Server {
             return self.closed(id, from, None, reason);
         }
         let session = Session::new(id, from, &mut self.shared);
-        self.sessions.insert(id, session);
+        self.sessions.insert(id, Box::new(session));
         self.rebalance();
     }
 

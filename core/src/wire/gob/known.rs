@@ -1,7 +1,5 @@
 //! The types a stream has defined so far.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{
     read::{Cursor, Fault},
     types::{Field, Id, WireType, id},
@@ -49,9 +47,10 @@ pub(crate) trait Types {
 /// The types of one stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
-    types: BTreeMap<Id, WireType>,
-    /// Each type's number and the bytes of its definition, in the order they came.
-    order: Vec<(Id, usize)>,
+    /// In the order they came, with the bytes of their definitions.
+    types: Vec<(WireType, usize)>,
+    /// Where they are in it, in the order of their numbers, which is that in which most streams define them.
+    places: Vec<(Id, usize)>,
     bytes: usize,
     limits: Limits,
 }
@@ -63,25 +62,35 @@ impl Known {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.types.len()
     }
 
     /// Forgets all but the first `len`.
     pub(super) fn truncate(&mut self, len: usize) {
-        for (id, bytes) in self.order.drain(len.min(self.order.len())..) {
-            self.types.remove(&id);
-            self.bytes -= bytes;
+        if len < self.len() {
+            self.bytes -= self.types.drain(len..).map(|(_, bytes)| bytes).sum::<usize>();
+            self.places.retain(|&(_, place)| place < len);
         }
+    }
+
+    /// Where the type is among the numbers, or where it would be.
+    fn search(&self, id: Id) -> Result<usize, usize> {
+        self.places.binary_search_by_key(&id, |&(id, _)| id)
+    }
+
+    fn place(&self, id: Id) -> Option<usize> {
+        self.places.get(self.search(id).ok()?).map(|&(_, place)| place)
     }
 
     /// Checks that `open` and all types they are made of can be skipped, whether or not a value has come.
     pub(crate) fn check(&self, mut open: Vec<Id>) -> Result<(), Fault> {
-        let mut seen = BTreeSet::new();
+        let mut types: Vec<_> = self.types.iter().map(|(described, _)| Some(described)).collect();
         while let Some(id) = open.pop() {
-            if (id::BOOL..=id::INTERFACE).contains(&id) || !seen.insert(id) {
+            if (id::BOOL..=id::INTERFACE).contains(&id) {
                 continue;
             }
-            let described = self.types.get(&id).ok_or(Fault::UndefinedType(id))?;
+            let unseen = self.place(id).and_then(|place| types.get_mut(place));
+            let Some(described) = unseen.ok_or(Fault::UndefinedType(id))?.take() else { continue };
             match described {
                 WireType { array: Some((element, _)), .. } => open.push(*element),
                 WireType { map: Some((key, element)), .. } => open.extend([*key, *element]),
@@ -102,11 +111,12 @@ impl Known {
 
 impl Types for Known {
     fn get(&self, id: Id) -> Option<&WireType> {
-        self.types.get(&id)
+        self.types.get(self.place(id)?).map(|(described, _)| described)
     }
 
     fn learn(&mut self, id: Id, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        if id < id::FIRST_USER || self.types.contains_key(&id) {
+        let Err(at) = self.search(id) else { return Err(Fault::DuplicateType(id)) };
+        if id < id::FIRST_USER {
             return Err(Fault::DuplicateType(id));
         }
         if self.len() >= self.limits.types {
@@ -115,8 +125,8 @@ impl Types for Known {
         let budget = self.limits.definitions - self.bytes;
         let (described, bytes) = cursor.limited(budget, WireType::read)?.ok_or(Fault::TooManyTypes)?;
         self.bytes += bytes;
-        self.order.push((id, bytes));
-        self.types.insert(id, described);
+        self.places.insert(at, (id, self.len()));
+        self.types.push((described, bytes));
         Ok(())
     }
 

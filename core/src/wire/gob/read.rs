@@ -322,7 +322,7 @@ impl<'a> Cursor<'a> {
     /// What follows the name: definitions, which may go on in the next messages, and the number of the value's type.
     /// A count follows, which only those may trust who skip.
     #[inline]
-    pub(crate) fn concrete(&mut self, types: &mut impl Types) -> Result<Id, Fault> {
+    pub(crate) fn concrete(&mut self, types: &mut dyn Types) -> Result<Id, Fault> {
         loop {
             let begins = self.at_end();
             if begins {
@@ -368,7 +368,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over a value of the type `id`.
-    pub(crate) fn skip(&mut self, id: Id, types: &mut impl Types, depth: usize) -> Result<(), Fault> {
+    pub(crate) fn skip(&mut self, id: Id, types: &mut dyn Types, depth: usize) -> Result<(), Fault> {
         let depth = depth.checked_sub(1).ok_or(Fault::TooDeep)?;
         match id {
             id::BOOL | id::INT | id::UINT | id::FLOAT => self.uint().map(drop),
@@ -380,7 +380,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value is tossed by its count, unread. Go goes on after the name of a nil, which it misreads.
-    fn skip_interface(&mut self, types: &mut impl Types) -> Result<(), Fault> {
+    fn skip_interface(&mut self, types: &mut dyn Types) -> Result<(), Fault> {
         if self.block()?.is_empty() {
             return Ok(());
         }
@@ -388,7 +388,7 @@ impl<'a> Cursor<'a> {
         self.block().map(drop)
     }
 
-    fn skip_user(&mut self, id: Id, types: &mut impl Types, depth: usize) -> Result<(), Fault> {
+    fn skip_user(&mut self, id: Id, types: &mut dyn Types, depth: usize) -> Result<(), Fault> {
         let described = types.get(id).ok_or(Fault::UndefinedType(id))?;
         if let Some((element, len)) = described.array {
             let count = self.uint()?;
@@ -424,7 +424,7 @@ impl<'a> Cursor<'a> {
         &mut self,
         count: u64,
         element: Id,
-        types: &mut impl Types,
+        types: &mut dyn Types,
         depth: usize,
     ) -> Result<(), Fault> {
         for _ in 0..count {
