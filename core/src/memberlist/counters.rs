@@ -1,10 +1,8 @@
 //! What a memberlist counts.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::Serialize;
-
-use super::Tally;
 
 /// Addresses that [`Undecryptable`] tells apart.
 pub const MAX_UNDECRYPTABLE: usize = 1024;
@@ -31,7 +29,7 @@ pub struct Counters {
     /// Accusations of this node it refuted.
     pub refutations: u64,
     /// Input dropped, by reason.
-    pub dropped: Tally<&'static str>,
+    pub dropped: BTreeMap<&'static str, u64>,
     /// Input that no key of this node opens: whoever sends it has missed a rotation, or is a stranger.
     pub undecryptable: Undecryptable,
 }
@@ -39,7 +37,7 @@ pub struct Counters {
 impl Counters {
     /// Counts one dropped input.
     pub fn drop(&mut self, reason: &'static str) {
-        self.dropped.count(reason);
+        *self.dropped.entry(reason).or_default() += 1;
     }
 }
 
@@ -47,7 +45,7 @@ impl Counters {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Undecryptable {
     /// By address, at most [`MAX_UNDECRYPTABLE`] of them.
-    pub by_peer: Tally<IpAddr>,
+    pub by_peer: BTreeMap<IpAddr, u64>,
     /// Those of addresses that had to give way.
     pub others: u64,
 }
@@ -57,10 +55,11 @@ impl Undecryptable {
     /// not a peer that keeps on sending.
     pub fn count(&mut self, from: IpAddr) {
         let from = from.to_canonical();
-        if self.by_peer.len() >= MAX_UNDECRYPTABLE && !self.by_peer.has(&from) {
-            self.others += self.by_peer.drop_least();
+        if self.by_peer.len() >= MAX_UNDECRYPTABLE && !self.by_peer.contains_key(&from) {
+            let fewest = self.by_peer.iter().min_by_key(|(_, count)| **count).map(|(peer, _)| *peer);
+            self.others += fewest.and_then(|peer| self.by_peer.remove(&peer)).unwrap_or_default();
         }
-        self.by_peer.count(from);
+        *self.by_peer.entry(from).or_default() += 1;
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `config`, `member`, `delegate`, `counters`, `tally` | what one can set, see, add and count |
+//! | `config`, `member`, `delegate`, `counters` | what one can set, see, add and count |
 //! | `message`, `packet`, `stream`, `keyring` | the formats, inside out |
 //! | `roster`, `claims`, `suspicion`, `awareness` | who is there, and what is believed of them |
 //! | `probe`, `send`, `push_pull`, `reconnect`, `talk`, `requests` | what is done about it |
@@ -32,7 +32,6 @@ mod send;
 pub mod stream;
 mod suspicion;
 mod talk;
-mod tally;
 #[doc(hidden)]
 pub mod testing;
 
@@ -61,7 +60,6 @@ pub use self::{
     requests::{JoinReport, RequestId},
     suspicion::{Suspicion, grace, suspicion_timeout},
     talk::{MAX_ACCEPTED, MAX_INBOUND, MAX_OUTBOUND, StreamFault},
-    tally::{Counts, Tally},
 };
 use self::{
     message::{Accusation, Ack, Alive, IndirectPing, MessageType, Nack, Ping},
@@ -217,11 +215,9 @@ impl Memberlist {
 
     /// All members known, by name.
     pub fn members_by_name(&self) -> Vec<&Member> {
-        let mut members = Map::default();
-        for member in self.members() {
-            members.insert(member.name.clone(), member);
-        }
-        members.iter().map(|(_, member)| *member).collect()
+        let mut members: Vec<&Member> = self.members().collect();
+        members.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        members
     }
 
     /// The member of this name.

@@ -121,7 +121,8 @@ impl Known {
         }
         let epoch = self.epoch;
         let unseen = self.keys.extract_if(|_, held| held.epoch != epoch);
-        let unseen = in_order(unseen.map(|(key, _)| key).collect());
+        let mut unseen: Vec<Box<[u8]>> = unseen.map(|(key, _)| key).collect();
+        unseen.sort_unstable();
         self.bytes -= unseen.iter().map(|key| key.len()).sum::<usize>();
         unseen
     }
@@ -136,14 +137,6 @@ impl Known {
         hasher.write(value);
         hasher.finish()
     }
-}
-
-/// Sorts keys: as pairs of views and places, which is how the cache sorts its own, so that there is one code for it.
-fn in_order(mut keys: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
-    let mut order: Vec<(&[u8], usize)> = keys.iter().map(|key| &**key).zip(0..).collect();
-    order.sort_unstable();
-    let order: Vec<usize> = order.into_iter().map(|(_, place)| place).collect();
-    order.into_iter().filter_map(|place| keys.get_mut(place).map(std::mem::take)).collect()
 }
 
 #[cfg(test)]

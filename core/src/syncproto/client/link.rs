@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use bytes::{Buf, BytesMut};
 
 use super::{
-    Reason,
-    deadlines::Timer,
+    Reason, Timer,
     reader::Reader,
     session::{Session, Then, hello},
     state::Core,
@@ -86,7 +85,7 @@ impl Link {
     pub(super) fn sent(&mut self, core: &mut Core, count: usize) -> Result<(), Reason> {
         self.lane.sent(&mut core.out, count);
         if self.lane.is_drained() {
-            core.timers.cancel(Timer::Write);
+            core.timers.cancel(&Timer::Write);
         } else {
             core.timers.set(Timer::Write, core.now + core.config.write_timeout);
         }
@@ -98,7 +97,7 @@ impl Link {
         if matches!(reason, Reason::Broken(_)) {
             hush(&mut self.lane);
         }
-        core.timers.cancel(Timer::Write);
+        core.timers.cancel(&Timer::Write);
         self.ended = Some(reason);
         self.resume(core)
     }
@@ -159,7 +158,7 @@ impl Link {
             }
             if stop {
                 core.stats.pauses += 1;
-                core.timers.cancel(Timer::Read);
+                core.timers.cancel(&Timer::Read);
             } else {
                 core.timers.set(Timer::Read, core.now + core.config.read_timeout);
             }

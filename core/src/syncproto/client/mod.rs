@@ -14,7 +14,7 @@
 //! a new connection as in `felix` `dedupebuffer`.
 
 mod config;
-mod deadlines;
+
 mod dialer;
 mod event;
 mod known;
@@ -37,16 +37,11 @@ pub use self::{
     stats::{Stats, Times},
     updates::Updates,
 };
-use self::{
-    deadlines::{Deadlines, Timer},
-    dialer::Dialer,
-    known::Known,
-    link::Link,
-    queue::Queue,
-    state::Core,
-};
+use self::{dialer::Dialer, known::Known, link::Link, queue::Queue, state::Core};
 use super::SyncStatus;
-use crate::machine::{Endpoint, Input, Instant, Lane, Machine, Outbox, Output, Rng, StreamId, StreamInput};
+use crate::machine::{
+    Endpoint, Input, Instant, Lane, Machine, Outbox, Output, Rng, StreamId, StreamInput, Timers,
+};
 
 /// A client of the sync protocol.
 #[derive(Debug)]
@@ -67,6 +62,15 @@ enum Phase {
     Over,
 }
 
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Timer {
+    Connect,
+    Read,
+    Write,
+    Retry,
+}
+
 impl Client {
     /// A client that begins to connect.
     ///
@@ -80,7 +84,7 @@ impl Client {
         let core = Core {
             now,
             out: Outbox::default(),
-            timers: Deadlines::default(),
+            timers: Timers::default(),
             queue: Queue::new(limits.pending_bytes),
             known,
             stats: Stats::default(),
@@ -142,7 +146,7 @@ impl Client {
     /// Room was made for events.
     fn resume(&mut self) {
         match &self.phase {
-            Phase::Waiting if self.core.timers.get(Timer::Retry).is_none() => self.dial(),
+            Phase::Waiting if self.core.timers.get(&Timer::Retry).is_none() => self.dial(),
             _ => self.on_link(Link::resume),
         }
     }
@@ -188,7 +192,7 @@ impl Client {
     fn connected(&mut self, at: SocketAddr) {
         let Phase::Dialling(lane, _) = std::mem::replace(&mut self.phase, Phase::Waiting) else { return };
         let core = &mut self.core;
-        core.timers.cancel(Timer::Connect);
+        core.timers.cancel(&Timer::Connect);
         core.known.begin();
         core.stats.connections += 1;
         core.stats.times =
@@ -202,7 +206,7 @@ impl Client {
     /// A connection has ended or was not made.
     fn end(&mut self, reason: Reason) {
         let core = &mut self.core;
-        core.timers = Deadlines::default();
+        core.timers = Timers::default();
         let retry = core.config.retry;
         let mut was_up = false;
         match std::mem::replace(&mut self.phase, Phase::Waiting) {

@@ -2,13 +2,12 @@
 
 use super::{
     super::{Message, encode},
-    Config, Event, Stats,
-    deadlines::{Deadlines, Timer},
+    Config, Event, Stats, Timer,
     known::Known,
     queue::Queue,
     updates::Builder,
 };
-use crate::machine::{Instant, Lane, Outbox};
+use crate::machine::{Instant, Lane, Outbox, Timers};
 
 /// Settings, what the user was told and is to be told, and the way out.
 #[derive(Debug)]
@@ -16,7 +15,7 @@ pub(super) struct Core {
     pub(super) config: Config,
     pub(super) now: Instant,
     pub(super) out: Outbox,
-    pub(super) timers: Deadlines,
+    pub(super) timers: Timers<Timer>,
     pub(super) queue: Queue,
     pub(super) known: Known,
     pub(super) stats: Stats,
