@@ -235,7 +235,7 @@ fn tell(message: &Message<'_>, into: &mut VecDeque<Event>) {
         Message::ClientHello(hello) => Event {
             value: Some(text(hello.version)),
             table: text(hello.syncer_type),
-            ..Event::new(K::ClientHello).key(hello.hostname).text(String::from_utf8_lossy(hello.info))
+            ..Event::new(K::ClientHello).key(hello.hostname).text(&String::from_utf8_lossy(hello.info))
         },
         Message::ServerHello(hello) => Event {
             value: Some(text(hello.version)),
@@ -244,7 +244,7 @@ fn tell(message: &Message<'_>, into: &mut VecDeque<Event>) {
         },
         Message::DecoderRestart(restart) => Event::new(K::DecoderRestart)
             .key(restart.compression_algorithm)
-            .text(String::from_utf8_lossy(restart.message)),
+            .text(&String::from_utf8_lossy(restart.message)),
         Message::Ack => Event::new(K::Ack),
         Message::SyncStatus(status) => Event { number: status.0.into(), ..Event::new(K::Status) },
         Message::Ping(_) => Event::new(K::Ping),

@@ -165,7 +165,7 @@ impl Event {
         Self { addr: Some(addr), ..self }
     }
 
-    pub(crate) fn text(self, text: impl std::fmt::Display) -> Self {
+    pub(crate) fn text(self, text: &dyn std::fmt::Display) -> Self {
         Self { text: text.to_string(), ..self }
     }
 }

@@ -162,7 +162,7 @@ fn serve(
 async fn warn(mut refusals: broadcast::Receiver<Refusal>, inner: Arc<Inner>) {
     loop {
         inner.note(match refusals.recv().await {
-            Ok(refusal) => Event::new(EventKind::Warning).addr(refusal.peer).text(refusal),
+            Ok(refusal) => Event::new(EventKind::Warning).addr(refusal.peer).text(&refusal),
             Err(RecvError::Lagged(count)) => Event { number: count, ..Event::new(EventKind::Missed) },
             Err(RecvError::Closed) => return,
         });

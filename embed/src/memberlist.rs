@@ -227,7 +227,7 @@ fn event(event: memberlist::Event) -> Event {
         E::Message(bytes) => Event { value: Some(bytes), ..Event::new(EventKind::Message) },
         E::Conflict(both) => Event::new(EventKind::Conflict).key(&both.0.name).addr(both.1.addr),
         E::Done(request, outcome) => ended(request.0, outcome),
-        E::Rejected { from, reason } => Event::new(EventKind::Warning).addr(from).text(reason),
+        E::Rejected { from, reason } => Event::new(EventKind::Warning).addr(from).text(&reason),
         E::Missed(count) => Event { number: count, ..Event::new(EventKind::Missed) },
     }
 }
@@ -246,7 +246,7 @@ fn ended(request: u64, outcome: Outcome) -> Event {
             let event = Event::new(EventKind::Sent).id(request);
             match result {
                 Ok(()) => event,
-                Err(fault) => event.code(Code::from(&fault)).text(fault),
+                Err(fault) => event.code(Code::from(&fault)).text(&fault),
             }
         }
     }

@@ -375,22 +375,22 @@ fn event(event: networkdb::Event) -> Event {
 }
 
 pub(crate) fn joined(request: u64, code: Code, report: &JoinReport) -> Event {
-    let event = Event::new(EventKind::Joined).id(request).code(code).text(json::failures(report));
+    let event = Event::new(EventKind::Joined).id(request).code(code).text(&json::failures(report));
     Event { number: report.reached.len() as u64, ..event }
 }
 
 fn warn(warning: Warning) -> Event {
     let event = Event::new(EventKind::Warning);
     match warning {
-        Warning::ClockJump => event.text("a time too far ahead of a clock; the message was dropped"),
+        Warning::ClockJump => event.text(&"a time too far ahead of a clock; the message was dropped"),
         Warning::BulkSyncTimedOut(node) => {
-            event.key(&node).text(format_args!("{node} did not answer a bulk sync in time"))
+            event.key(&node).text(&format_args!("{node} did not answer a bulk sync in time"))
         }
-        Warning::Rejected { from, reason } => event.addr(from).text(reason),
+        Warning::Rejected { from, reason } => event.addr(from).text(&reason),
         Warning::NameInUse { name, owner, other } => event
             .key(&name)
             .addr(other)
-            .text(format_args!("{other} claims the name {name}, which {owner} has; it is not let in")),
+            .text(&format_args!("{other} claims the name {name}, which {owner} has; it is not let in")),
     }
 }
 

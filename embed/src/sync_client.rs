@@ -213,7 +213,7 @@ fn event(event: client::Event) -> Event {
     use client::Event as E;
     match event {
         E::Unreached { endpoint, reason } => {
-            Event::new(EventKind::Unreached).text(format_args!("{endpoint}: {reason}"))
+            Event::new(EventKind::Unreached).text(&format_args!("{endpoint}: {reason}"))
         }
         E::Connected(server) => Event {
             table: server.syncer_type.into(),
@@ -222,7 +222,7 @@ fn event(event: client::Event) -> Event {
         },
         E::Status(status) => Event { number: status.0.into(), ..Event::new(EventKind::Status) },
         E::Updates(updates) => Event { number: updates.len() as u64, ..Event::new(EventKind::Update) },
-        E::Disconnected { reason } => Event::new(EventKind::Disconnected).text(reason),
-        E::Finished { reason } => Event::new(EventKind::Finished).text(reason),
+        E::Disconnected { reason } => Event::new(EventKind::Disconnected).text(&reason),
+        E::Finished { reason } => Event::new(EventKind::Finished).text(&reason),
     }
 }

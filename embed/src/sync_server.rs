@@ -309,7 +309,7 @@ fn event(event: server::Event) -> Event {
                 .text(&client.info)
         },
         server::Event::Closed { stream, from, client: _, reason } => {
-            Event::new(EventKind::ClientClosed).id(stream.0).addr(from).text(reason)
+            Event::new(EventKind::ClientClosed).id(stream.0).addr(from).text(&reason)
         }
         server::Event::Drained => Event::new(EventKind::Drained),
     }
