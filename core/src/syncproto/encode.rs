@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use super::{
-    ClientHello, Kvs, Message, Revision, SerializedUpdate, ServerHello,
+    ClientHello, Message, Revision, SerializedUpdate, ServerHello,
     schema::{DEFINITIONS, PACKAGE, Struct},
 };
 use crate::wire::gob::{
@@ -33,7 +33,7 @@ pub fn message(out: &mut Vec<u8>, message: &Message<'_>) {
     if let Message::Kvs(updates) = message
         && !updates.is_empty()
     {
-        return kvs(out, updates);
+        return kvs(out, &updates.all());
     }
     let Some(of) = message.structure() else { return write::bytes(out, &[0xff, 0x80, 0]) };
     let mut value = Vec::with_capacity(64);
@@ -109,16 +109,18 @@ pub const fn kvs_end() -> &'static [u8] {
 }
 
 /// A `MsgKVs` of at least one element.
-fn kvs(out: &mut Vec<u8>, updates: &Kvs<'_>) {
+fn kvs(out: &mut Vec<u8>, updates: &[SerializedUpdate<'_>]) {
     let (mut bytes, mut seen) = (0, 0);
     for update in updates {
-        bytes += element_len(&update);
+        bytes += element_len(update);
         seen |= update.value.filter(|value| value.len() >= FETCH_FROM).map_or(0, fetch);
     }
     black_box(seen);
     out.reserve(MAX_HEAD + bytes);
     kvs_start(out, updates.len(), bytes);
-    updates.iter().for_each(|update| element(out, &update));
+    for update in updates {
+        element(out, update);
+    }
     out.extend_from_slice(kvs_end());
 }
 

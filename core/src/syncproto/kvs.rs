@@ -1,6 +1,6 @@
 //! The elements of a `MsgKVs`.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::{
     SerializedUpdate,
@@ -42,6 +42,14 @@ impl<'a> Kvs<'a> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// All of them, for who goes through them more than once.
+    pub(super) fn all(&self) -> Cow<'a, [SerializedUpdate<'a>]> {
+        match &self.source {
+            Source::Given(updates) => Cow::Borrowed(updates),
+            Source::Read(..) => Cow::Owned(self.iter().collect()),
+        }
     }
 
     /// The updates; none of them fails. They borrow from the message's bytes, not from `self`.
