@@ -26,7 +26,7 @@ test: setup-test lint wasm binary peers test-c test-go test-python test-language
 # C++17, linked shared and static, under AddressSanitizer and valgrind. `make test` runs them with the library of the tests too.
 test-c: setup-test
 	$(MAKE) install PREFIX=$(CACHE)/c/small FEATURES=
-	ffi/size $(CACHE)/c/small 1950000
+	ffi/size $(CACHE)/c/small 1500000
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
 	ffi/size $(CACHE)/c/hosted 4000000
 	NETWORKDB_PREFIX=$(CACHE)/c/hosted cargo test --locked --package networkdb-ffi --test header --test scripts --test examples --test misuse_c

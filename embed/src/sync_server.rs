@@ -6,7 +6,7 @@ use networkdb_core::{
     machine::{Input, Instant, Machine, Output, StreamId},
     syncproto::{
         DEFAULT_SYNCER_TYPE, SerializedUpdate, SyncStatus,
-        cache::Cache,
+        cache::{Cache, MAX_BATCH_SIZE},
         server::{self, Config, Server},
     },
 };
@@ -18,9 +18,6 @@ use crate::{
     object::{Commands, Object, Request},
     settings::{set, set_ms},
 };
-
-/// `SnapshotCacheMaxBatchSize` of Typha.
-const MAX_BATCH_SIZE: usize = 100;
 
 /// The settings of a sync server. What is left out is Typha's default.
 #[derive(Clone, Debug, Default)]

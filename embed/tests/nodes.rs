@@ -197,6 +197,15 @@ fn a_sync_client_has_what_the_server_publishes() {
 }
 
 #[test]
+fn a_syncer_type_named_twice_has_one_cache() {
+    let settings = r#"{"syncer_types":["bgp","bgp"],"unix_origin_ns":0}"#;
+    let server = Node::create(Kind::SyncServer, settings, [0; 32], Instant::ORIGIN).unwrap();
+    let stats = server.command(Instant::ORIGIN, r#"{"op":"stats"}"#).unwrap();
+    let (caches, _) = stats.split_once(r#""server""#).unwrap();
+    assert_eq!(caches.matches(r#""bgp""#).count(), 1, "{stats}");
+}
+
+#[test]
 fn updates_that_come_one_by_one_are_gathered_after_a_publication() {
     let config = r#"{"tick_ms":5,"max_batch_size":3,"unix_origin_ns":0}"#;
     let server = Node::create(Kind::SyncServer, config, [1; 32], Instant::ORIGIN).unwrap();

@@ -14,7 +14,7 @@ use networkdb_core::{
     machine::StreamId,
     syncproto::{
         DEFAULT_SYNCER_TYPE,
-        cache::CacheStats,
+        cache::{CacheStats, MAX_BATCH_SIZE},
         server::{Client, Config, Event, Server, Stats},
     },
 };
@@ -63,7 +63,7 @@ impl Default for SyncServerConfig {
             syncer_types: vec![DEFAULT_SYNCER_TYPE.to_owned()],
             shards: NonZeroUsize::MIN,
             tls: None,
-            max_batch_size: 100,
+            max_batch_size: MAX_BATCH_SIZE,
             tick: Duration::from_millis(1),
             server: Config::default(),
         }

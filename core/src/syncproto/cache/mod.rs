@@ -27,8 +27,8 @@ pub use tree::Snapshot;
 use super::{SerializedUpdate, SyncStatus, UpdateType, encode};
 use crate::machine::Instant;
 
-/// Updates and statuses of one crumb, unless set otherwise: `SnapshotCacheMaxBatchSize`.
-const MAX_BATCH_SIZE: usize = 100;
+/// Updates of one crumb, unless set otherwise: Typha's `SnapshotCacheMaxBatchSize`.
+pub const MAX_BATCH_SIZE: usize = 100;
 /// The longest update as encoded: a message of 1,000 of them is still below what Go's decoder takes.
 pub const MAX_UPDATE: usize = 8 << 20;
 
