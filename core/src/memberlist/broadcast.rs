@@ -330,3 +330,96 @@ pub fn copies(mult: u32, nodes: usize, fanout: usize) -> u32 {
     }
     limit.max(libm::ceil(libm::log(nodes as f64 * 1000.0)) as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, option, prelude::*};
+
+    #[derive(Clone, Copy, Debug)]
+    enum Call {
+        Push(Option<u8>, u8),
+        Take { limit: usize, below: u32, weight: u32 },
+        Prune(usize),
+    }
+
+    fn call() -> impl Strategy<Value = Call> {
+        let below = prop_oneof![Just(1), Just(u32::MAX)];
+        prop_oneof![
+            4 => (option::of(0..6_u8), 0..20_u8).prop_map(|(key, len)| Call::Push(key, len)),
+            2 => (0..80_usize, below, 1..3_u32)
+                .prop_map(|(limit, below, weight)| Call::Take { limit, below, weight }),
+            1 => (0..12_usize).prop_map(Call::Prune),
+        ]
+    }
+
+    /// One that waits, as the real queue describes it.
+    #[derive(Clone, Debug)]
+    struct Told {
+        sent: u32,
+        id: BroadcastId,
+        key: Option<u8>,
+        bytes: Bytes,
+    }
+
+    const OVERHEAD: usize = 2;
+    const TRANSMITS: u32 = 3;
+
+    /// The first that fits, again and again, each at most once.
+    fn take(waiting: &mut Vec<Told>, limit: usize, below: u32, weight: u32) -> Vec<Bytes> {
+        let (mut used, mut taken, mut again) = (0, Vec::new(), Vec::new());
+        let fits = |told: &Told, used| told.sent < below && used + OVERHEAD + told.bytes.len() <= limit;
+        while let Some(place) = waiting.iter().position(|told| fits(told, used)) {
+            let told = waiting.remove(place);
+            used += OVERHEAD + told.bytes.len();
+            taken.push(told.bytes.clone());
+            again.push(Told { sent: told.sent + weight, ..told });
+        }
+        waiting.extend(again.into_iter().filter(|told| told.sent < TRANSMITS));
+        taken
+    }
+
+    /// Those about an even key of fewer bytes outdate none.
+    fn outdates(key: u8, new: usize, old: usize) -> bool {
+        key % 2 == 1 || new >= old
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_what_a_sorted_list_does(calls in vec(call(), 0..120)) {
+            let (mut queue, mut waiting) = (BroadcastQueue::default(), Vec::<Told>::new());
+            for (call, fill) in calls.into_iter().zip(0_u8..) {
+                match call {
+                    Call::Push(key, len) => {
+                        let bytes = Bytes::from(vec![fill; len.into()]);
+                        let over = |old: &Bytes| key.is_none_or(|key| outdates(key, len.into(), old.len()));
+                        let id = queue.push_over(key, bytes.clone(), over);
+                        waiting.retain(|told| key.is_none() || told.key != key || !over(&told.bytes));
+                        waiting.push(Told { sent: 0, id, key, bytes });
+                    }
+                    Call::Take { limit, below, weight } => {
+                        let room = Budget::new(limit, Overhead::Each(OVERHEAD), TRANSMITS);
+                        let mut taken = Vec::new();
+                        queue.take(&Budget { below, weight, ..room }, &mut taken);
+                        prop_assert_eq!(taken, take(&mut waiting, limit, below, weight));
+                    }
+                    Call::Prune(keep) => {
+                        queue.prune(keep);
+                        waiting.truncate(keep);
+                    }
+                }
+                waiting.sort_by_key(|told| (told.sent, Reverse(told.bytes.len()), Reverse(told.id.number)));
+                prop_assert!(queue.iter().eq(waiting.iter().map(|told| &told.bytes)));
+                prop_assert!(waiting.iter().all(|told| queue.contains(told.id)));
+                let bytes = |least: u32| waiting.iter().filter(move |told| told.sent <= least).map(|told| told.bytes.len());
+                prop_assert_eq!((queue.unsent(), queue.bytes()), (bytes(0).sum(), bytes(u32::MAX).sum()));
+                prop_assert_eq!(queue.least_sent(), waiting.first().map(|told| told.sent));
+                prop_assert_eq!(queue.by_key.len(), waiting.iter().filter(|told| told.key.is_some()).count());
+                for key in 0..6 {
+                    let last = waiting.iter().filter(|told| told.key == Some(key)).map(|told| told.id);
+                    prop_assert_eq!(queue.id(&key), last.max_by_key(|id| id.number));
+                }
+            }
+        }
+    }
+}
