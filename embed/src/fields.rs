@@ -292,6 +292,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place_what_was_found_and_what_is_wanted() {
         let nested: fn(&mut Fields) = |from| assert_eq!(from.nested("inner", size), Some(()));
+        let deep: fn(&mut Fields) = |from| drop(from.nested("outer", |from| from.nested("inner", size)));
         let listed: fn(&mut Fields) = |from| drop(from.each("inner", size));
         let number = "expected a whole number that is not negative";
         for (text, read, told) in [
@@ -299,6 +300,7 @@ mod tests {
             (r#"{"size":1.5}"#, size, format!("`size` is 1.5, {number}")),
             (r#"{"size":256}"#, size, "`size` is 256, which is too large".to_owned()),
             (r#"{"inner":{"size":"9"}}"#, nested, format!("`inner.size` is \"9\", {number}")),
+            (r#"{"outer":{"inner":{"size":"9"}}}"#, deep, format!("`outer.inner.size` is \"9\", {number}")),
             (r#"{"inner":[{},{"size":[]}]}"#, listed, format!("`inner[1].size` is a list, {number}")),
             (r#"{"inner":[1]}"#, listed, "`inner[0]` is 1, expected an object".to_owned()),
             (
