@@ -22,6 +22,11 @@ var (
 	newDiagnostics = diagnostic.New
 )
 
+// elements are what a table holds.
+func elements(db *NetworkDB, a table) map[string]*networkdb.TableElem {
+	return db.GetTableByNetwork(a.Table, a.Network)
+}
+
 func describe(event events.Event) change {
 	e := event.(networkdb.WatchEvent)
 	return change{

@@ -25,6 +25,14 @@ var (
 	newDiagnostics = diagnostic.New
 )
 
+// elements are what a table holds. Reading it, this generation does not take its own lock, without which no row may come
+// meanwhile.
+func elements(db *NetworkDB, a table) map[string]*networkdb.TableElem {
+	db.RLock()
+	defer db.RUnlock()
+	return db.GetTableByNetwork(a.Table, a.Network)
+}
+
 // describe has no previous value to tell. An empty value is not told apart from none here, so there always is one; that
 // of a delete is the value in the message.
 func describe(event events.Event) change {

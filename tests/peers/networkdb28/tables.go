@@ -75,7 +75,7 @@ func get(db *NetworkDB, a entry) (peer.Fields, error) {
 
 // rows are the live rows of a table, ordered by key.
 func rows(db *NetworkDB, a table) []row {
-	elements := db.GetTableByNetwork(a.Table, a.Network)
+	elements := elements(db, a)
 	list := make([]row, 0, len(elements))
 	for _, key := range slices.Sorted(maps.Keys(elements)) {
 		element := elements[key]
