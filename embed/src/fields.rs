@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_place_what_was_found_and_what_is_wanted() {
         let nested: fn(&mut Fields) = |from| assert_eq!(from.nested("inner", size), Some(()));
-        let deep: fn(&mut Fields) = |from| drop(from.nested("outer", |from| from.nested("inner", size)));
+        let deep: fn(&mut Fields) =
+            |from| assert_eq!(from.nested("outer", |from| from.nested("inner", size)), Some(Some(())));
         let listed: fn(&mut Fields) = |from| drop(from.each("inner", size));
         let number = "expected a whole number that is not negative";
         for (text, read, told) in [
