@@ -41,12 +41,13 @@ class Counting:
         self.received += 1
         self.stepper.datagram(sender, data)
 
-    def send(self, to: Address, data: bytes, /) -> None:
-        try:
-            self.udp.sendto(data, to)
-            self.sent += 1
-        except BlockingIOError:
-            pass  # Datagrams may be lost.
+    def send(self, to: Address, datagrams: list[bytes], /) -> None:
+        for data in datagrams:
+            try:
+                self.udp.sendto(data, to)
+                self.sent += 1
+            except BlockingIOError:
+                pass  # Datagrams may be lost.
 
     def open(self, stream: int, host: str, port: int, /) -> None:
         self.tcp.open(stream, host, port)

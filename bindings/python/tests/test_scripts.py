@@ -159,8 +159,9 @@ class Runner:
                     line += f" {name}={data.hex()}"
             self.trace(line)
 
-    def send(self, to: Address, data: bytes, /) -> None:
-        self.trace(f"> datagram {shown(*to)} {data.hex()}")
+    def send(self, to: Address, datagrams: list[bytes], /) -> None:
+        for data in datagrams:
+            self.trace(f"> datagram {shown(*to)} {data.hex()}")
 
     def open(self, stream: int, host: str, port: int, /) -> None:
         self.trace(f"> open {stream} {shown(host, port)}")

@@ -73,7 +73,7 @@ class Broken:
     async def stop(self) -> None:
         self.stopped = True
 
-    def send(self, to: networkdb.Address, data: bytes, /) -> None:
+    def send(self, to: networkdb.Address, datagrams: list[bytes], /) -> None:
         self._raise("send")
 
     def open(self, stream: int, host: str, port: int, /) -> None:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, ip_address
 from time import monotonic_ns
 from typing import Any, Protocol
 
-from . import _native
+from . import _native, _udp
 from ._native import networkdb_native as _generated
 from ._handle import Handle
 from .errors import InvalidError, StreamError, error_of
@@ -40,8 +40,8 @@ class Carrier(Protocol):
     An exception is logged; of `open`, `write` and `close` it ends the stream.
     """
 
-    def send(self, to: Address, data: bytes, /) -> None:
-        """Sends a datagram, which may be lost."""
+    def send(self, to: Address, datagrams: list[bytes], /) -> None:
+        """Sends datagrams to one address. Each may be lost."""
 
     def open(self, stream: int, host: str, port: int, /) -> None:
         """Dials, and reports `opened` or `failed`. `host` may be a name to be resolved."""
@@ -118,6 +118,7 @@ class Stepper:
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
         self._number = handle.native.number()
+        self._inputs, self._arena = bytearray(), bytearray()
         self._room(records=256, arena=4 * _MAX_DATAGRAM)
         self._count = 0
         self._used = 0
@@ -131,24 +132,15 @@ class Stepper:
         """Called whenever something was reported."""
 
     def _room(self, *, records: int, arena: int) -> None:
-        self._inputs = bytearray(records * _RECORD.size)
-        self._arena = bytearray(arena)
+        """Makes room for so many in all. What is there stays."""
+        self._inputs = _grown(self._inputs, records * _RECORD.size)
+        self._arena = _grown(self._arena, arena)
         self._view = memoryview(self._arena)
         self._at = (_address_of(self._inputs), _address_of(self._arena))
 
-    def _grow(self, data: int) -> None:
-        inputs, arena, used = self._inputs, self._arena, self._used
-        records = len(inputs) // _RECORD.size
-        room = len(arena)
-        while room < used + data:
-            room *= 2
-        self._room(records=2 * records if self._count == records else records, arena=room)
-        self._inputs[: len(inputs)] = inputs
-        self._view[:used] = memoryview(arena)[:used]
-
     def _add(self, kind: int, code: int, stream: int, packed: _Packed, data: bytes, length: int) -> None:
         if self._count * _RECORD.size == len(self._inputs) or self._used + len(data) > len(self._arena):
-            self._grow(len(data))
+            self._room(records=self._count + 1, arena=self._used + len(data))
         at, used = self._count * _RECORD.size, self._used
         _RECORD.pack_into(self._inputs, at, kind, code, 0, stream, 0, used, length, *packed)
         if data:
@@ -185,25 +177,44 @@ class Stepper:
         self._add(_DATAGRAM, 0, 0, self._from(sender), data, len(data))
 
     def receive(self, sock: socket.socket, limit: int = 64) -> int:
-        """Reads datagrams from a UDP socket that does not block until it would, so many at most. Returns how many."""
+        """Reads datagrams from a UDP socket that does not block, until it would or so many have come. Returns how many.
+
+        Where the system gives several of one peer as one (UDP_GRO), it takes them apart, and may return some more.
+        """
         count = 0
-        pack, size = _RECORD.pack_into, _RECORD.size
         while count < limit:
             used = self._used
-            if used + _MAX_DATAGRAM > len(self._arena) or self._count * size == len(self._inputs):
-                self._grow(_MAX_DATAGRAM)
+            if used + _MAX_DATAGRAM > len(self._arena):
+                self._room(records=self._count, arena=used + _MAX_DATAGRAM)
             try:
-                length, sender = sock.recvfrom_into(self._view[used:], _MAX_DATAGRAM)
+                length, control, _, sender = sock.recvmsg_into([self._view[used:]], _udp.CONTROL_ROOM)
             except (BlockingIOError, InterruptedError):
                 break
             except ConnectionError:
                 continue  # An earlier one found nobody there.
             packed = self._packed.get(sender) or self._from(sender)
-            pack(self._inputs, self._count * size, _DATAGRAM, 0, 0, 0, 0, used, length, *packed)
-            self._used = used + length
-            self._count += 1
-            count += 1
+            if control:
+                count += self._apart(packed, length, _udp.stride(control, length))
+            else:
+                self._read(packed, length)
+                count += 1
         return count
+
+    def _read(self, packed: _Packed, length: int) -> None:
+        """A datagram whose bytes are already in the arena."""
+        at = self._count * _RECORD.size
+        if at == len(self._inputs):
+            self._room(records=self._count + 1, arena=self._used)
+        _RECORD.pack_into(self._inputs, at, _DATAGRAM, 0, 0, 0, 0, self._used, length, *packed)
+        self._used += length
+        self._count += 1
+
+    def _apart(self, packed: _Packed, length: int, stride: int) -> int:
+        """The same of several, and how many they are."""
+        begins = range(0, max(length, 1), stride)
+        for begin in begins:
+            self._read(packed, min(stride, length - begin))
+        return len(begins)
 
     def accepted(self, peer: Address) -> int:
         """A stream was accepted. Returns its number."""
@@ -251,19 +262,17 @@ class Stepper:
         """
         flat, deadline = self.step(monotonic_ns() if now_ns is None else now_ns)
         at, end = 0, len(flat)
-        unpack, size, known, send = _OUTPUT.unpack_from, _OUTPUT.size, self._unpacked, carrier.send
         while at < end:
+            kind, code, stream, length = _OUTPUT.unpack_from(flat, at)
+            begin = at + _OUTPUT.size
+            packed = flat[begin - _ADDR.size : begin]
+            at = begin + length
             try:
-                # Again and again inside of one `try`: most outputs are datagrams.
-                while at < end:
-                    kind, code, stream, length = unpack(flat, at)
-                    begin = at + size
-                    at = begin + length
-                    packed = flat[begin - _ADDR.size : begin]
-                    if kind == _SEND:
-                        send(known.get(packed) or self._to(packed), flat[begin:at])
-                    else:
-                        self._carry(carrier, kind, code, stream, packed, flat[begin:at])
+                if kind == _SEND:
+                    datagrams, at = _in_a_row(flat, packed, [flat[begin:at]], at)
+                    carrier.send(self._unpacked.get(packed) or self._to(packed), datagrams)
+                else:
+                    self._carry(carrier, kind, code, stream, packed, flat[begin:at])
             except Exception:
                 self._broken(kind, stream)
         return deadline
@@ -310,6 +319,28 @@ class Stepper:
 
     def __repr__(self) -> str:
         return f"<networkdb.Stepper, {self._count} inputs gathered, {len(self._streams)} streams>"
+
+
+def _in_a_row(flat: bytes, to: bytes, datagrams: list[bytes], at: int) -> tuple[list[bytes], int]:
+    """These datagrams and those to the same address that follow, and where what comes then begins."""
+    end, size, unpack = len(flat), _OUTPUT.size, _OUTPUT.unpack_from
+    while at < end:
+        kind, _, _, length = unpack(flat, at)
+        begin = at + size
+        if kind != _SEND or flat[begin - _ADDR.size : begin] != to:
+            break
+        at = begin + length
+        datagrams.append(flat[begin:at])
+    return datagrams, at
+
+
+def _grown(buffer: bytearray, needed: int) -> bytearray:
+    """A buffer that has so many bytes: this one, or a copy at least twice as long."""
+    if needed <= len(buffer):
+        return buffer
+    grown = bytearray(max(needed, 2 * len(buffer)))
+    grown[: len(buffer)] = buffer
+    return grown
 
 
 def _address_of(buffer: bytearray) -> int:

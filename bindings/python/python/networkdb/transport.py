@@ -9,6 +9,7 @@ import socket
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
+from . import _udp
 from .step import Address, Carrier, Fault, Stepper
 
 LOG = logging.getLogger("networkdb")
@@ -47,7 +48,6 @@ class AsyncioTransport:
         if bind is not None:
             self._tcp, self._udp = _bind(_parse(bind), datagrams)
             self.address = _address(self._tcp.getsockname())
-        self._sendto = _nowhere if self._udp is None else self._udp.sendto
         self._server: asyncio.Server | None = None
         self._streams: dict[int, _Stream] = {}
         self._dials: dict[int, asyncio.Task[None]] = {}
@@ -91,12 +91,9 @@ class AsyncioTransport:
         if self._stepper.receive(sock, _BATCH) and self._stepper.on_input is not None:
             self._stepper.on_input()
 
-    def send(self, to: Address, data: bytes, /) -> None:
+    def send(self, to: Address, datagrams: list[bytes], /) -> None:
         """See `Carrier`."""
-        try:
-            self._sendto(data, to)
-        except OSError:
-            self.dropped += 1
+        self.dropped += len(datagrams) if self._udp is None else _udp.send(self._udp, to, datagrams)
 
     def open(self, stream: int, host: str, port: int, /) -> None:
         """See `Carrier`."""
@@ -210,10 +207,6 @@ class _Stream(asyncio.Protocol):
             self._end.set_result(None)
 
 
-def _nowhere(_data: bytes, _to: Any) -> int:
-    raise OSError(errno.ENOTSUP, "no UDP socket")
-
-
 def _fault(error: BaseException | None) -> Fault:
     if isinstance(error, ConnectionRefusedError):
         return Fault.REFUSED
@@ -250,6 +243,7 @@ def _bind(at: Address, datagrams: bool) -> tuple[socket.socket, socket.socket | 
                 raise
             continue
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        _udp.read_together(udp)
         return tcp, udp
     raise AssertionError("unreachable")
 
