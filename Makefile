@@ -59,7 +59,7 @@ bench-peers: setup-test peers
 	cargo build --release --locked --package networkdb-cli
 	NETWORKDB_BIN=$(CARGO_TARGET_DIR)/release/networkdb cargo run --release --locked --package networkdb-benches -- $(ARGS)
 
-# Who sends the datagrams that are measured, in every language.
+# Who sends the datagrams that are measured, in C and Python.
 LOAD = $(CACHE)/c/load
 C99 = cc -std=c99 -O2 -Wall -Wextra -Werror -pedantic
 
@@ -74,9 +74,9 @@ bench-c: setup-test bench-load
 	LD_LIBRARY_PATH=$(CACHE)/c/hosted/lib $(CACHE)/c/bench $(LOAD) $(TIME)
 
 # The same of Go.
-bench-go: setup-test bench-load
+bench-go: setup-test
 	$(MAKE) install PREFIX=$(CACHE)/c/hosted FEATURES=hosted
-	NETWORKDB_LOAD=$(LOAD) bindings/go/bench $(CACHE)/c/hosted $(TIME)
+	bindings/go/bench $(CACHE)/c/hosted $(TIME)
 
 # What the Python package costs; TIME=seconds for each figure.
 bench-python: setup-test bench-load

@@ -10,7 +10,8 @@
  *
  * Over sockets, the program LOAD sends pings over loopback. `echo` is a loop of epoll, recvmmsg, steps and sendmmsg on a
  * socket of the program's own, in which each datagram is an input of its own; `bare` is the same loop that answers without
- * a node, which is what this machine can do in these minutes; `hosted` is the built-in host.
+ * a node, which is what this machine can do in these minutes; `hosted` is the built-in host. `own time` is that of the loop,
+ * or of the host. In those called `single` the load hands the system one ping a call, in the others many.
  */
 #define _GNU_SOURCE
 #include <networkdb.h>
@@ -258,33 +259,42 @@ static void *serve(void *argument) {
 }
 
 /* Runs the load; returns how many of its pings were answered in a second. */
-static double load(uint16_t port, uint64_t *answered) {
+static double load(uint16_t port, const char *how, uint64_t *answered) {
     char command[4096];
     unsigned long long count;
     double spent;
     FILE *output;
-    snprintf(command, sizeof command, "exec '%s' %d %f", load_program, port, seconds);
+    snprintf(command, sizeof command, "exec '%s' %d %f %s", load_program, port, seconds, how);
     output = popen(command, "r");
     if (!output || fscanf(output, "%llu %lf", &count, &spent) != 2 || pclose(output) != 0) fail("load");
     *answered = count;
     return (double)count / spent;
 }
 
-static void echo(const char *name, const char *cpu, int with_node) {
+static void report_echo(const char *name, const char *how, double a_second, double own_ns) {
+    char line[64];
+    snprintf(line, sizeof line, "%s%s%s", name, *how ? ", " : "", how);
+    report(line, a_second, "datagrams/s");
+    snprintf(line, sizeof line, "%s%s%s, own time", name, *how ? ", " : "", how);
+    report(line, own_ns, "ns a datagram");
+}
+
+static void echo(const char *name, const char *how, int with_node) {
     struct served served;
     uint64_t answered;
     uint16_t port;
     pthread_t thread;
+    double a_second;
     memset(&served, 0, sizeof served);
     memset(inputs, 0, sizeof inputs);
     served.fd = bound(&port);
     served.node = with_node ? create("advertise", port) : 0;
     if (pthread_create(&thread, NULL, serve, &served) != 0) fail("thread");
-    report(name, load(port, &answered), "datagrams/s");
+    a_second = load(port, how, &answered);
     served.stop = 1;
     pthread_join(thread, NULL);
     if (served.datagrams < answered) fail("more answers than datagrams");
-    report(cpu, (double)served.cpu_ns / (double)answered, "ns/datagram");
+    report_echo(name, how, a_second, (double)served.cpu_ns / (double)answered);
     if (with_node) ndb_free(served.node);
     close(served.fd);
 }
@@ -302,26 +312,30 @@ static uint16_t port_of(ndb_node node) {
     return (uint16_t)atoi(found + sizeof before - 1);
 }
 
-static void hosted(void) {
+static void hosted(const char *how) {
     uint64_t answered, start;
     ndb_node node;
+    double a_second;
     if (!(ndb_features() & NDB_FEATURE_HOSTED)) return;
     node = create("bind", 0);
     if (ndb_run(node) != NDB_OK) fail("run");
     start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    report("hosted", load(port_of(node), &answered), "datagrams/s");
-    report("hosted, CPU of the host", (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start) / (double)answered,
-           "ns/datagram");
+    a_second = load(port_of(node), how, &answered);
+    report_echo("hosted", how, a_second, (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start) / (double)answered);
     ndb_free(node);
 }
 
 int main(int count, char **arguments) {
+    static const char *const hows[] = {"", "single"};
+    size_t i;
     if (count < 2) return 2;
     load_program = arguments[1];
     if (count > 2) seconds = atof(arguments[2]);
     alone();
-    echo("bare", "bare, CPU of the loop", 0);
-    echo("echo", "echo, CPU of the loop", 1);
-    hosted();
+    for (i = 0; i < sizeof hows / sizeof *hows; i++) {
+        echo("bare", hows[i], 0);
+        echo("echo", hows[i], 1);
+        hosted(hows[i]);
+    }
     return 0;
 }

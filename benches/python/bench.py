@@ -6,7 +6,8 @@ The machine is a member (`Memberlist`) without keys and compression. Two message
 figures for C. An ack for nobody, whose payload is long, is read and dropped: `taken`. A ping with a long field that nobody knows is
 answered by an ack of some 20 bytes: `answered`. `call` is a call that does nothing, `empty` a step without inputs; `… reported` counts
 also what `Stepper.datagram` costs. These are the time of the thread. `echo` is `AsyncioTransport` in an event loop: pings over
-loopback from the program LOAD (`benches/c/load.c`); `hosted` the same with the built-in host. `own time` is that of the process.
+loopback from the program LOAD (`benches/c/load.c`); `hosted` the same with the built-in host. In those called `single` LOAD hands the
+system one ping a call, in the others many. `own time` is that of the process.
 """
 
 from __future__ import annotations
@@ -85,26 +86,32 @@ def alone(seconds: float) -> None:
         report(f"{name}, {BATCH}, reported", per_call(reported, seconds, BATCH), "ns a datagram")
 
 
-async def echoed(name: str, node: Memberlist, load: str, port: int, seconds: float) -> None:
+async def echoed(name: str, how: list[str], node: Memberlist, load: str, port: int, seconds: float) -> None:
     async with node:
         start = time.process_time_ns()
-        process = await asyncio.create_subprocess_exec(load, str(port), str(seconds), stdout=subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(load, str(port), str(seconds), *how, stdout=subprocess.PIPE)
         printed, _ = await process.communicate()
         own = time.process_time_ns() - start
     answered, spent = map(float, printed.split())
+    name = ", ".join([name, *how])
     report(name, answered / spent, "datagrams/s")
     report(f"{name}, own time", own / answered, "ns a datagram")
 
 
-def main(load: str, seconds: float) -> None:
-    alone(seconds)
+def echoes(how: list[str], load: str, seconds: float) -> None:
     transport = AsyncioTransport("127.0.0.1:0")
     assert transport.address is not None
     carried = Memberlist("bench", advertise=transport.advertise, gossip=PLAIN).over(transport)
-    asyncio.run(echoed("echo", carried, load, transport.address[1], 2 * seconds))
+    asyncio.run(echoed("echo", how, carried, load, transport.address[1], seconds))
     hosted = Memberlist("bench", bind="127.0.0.1:0", gossip=PLAIN)
     port = int(str(hosted.bound).rpartition(":")[2])
-    asyncio.run(echoed("hosted", hosted, load, port, 2 * seconds))
+    asyncio.run(echoed("hosted", how, hosted, load, port, seconds))
+
+
+def main(load: str, seconds: float) -> None:
+    alone(seconds)
+    for how in ([], ["single"]):
+        echoes(how, load, 2 * seconds)
 
 
 if __name__ == "__main__":

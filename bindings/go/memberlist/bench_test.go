@@ -15,14 +15,15 @@ import (
 
 // An echo is a ping of 1,400 bytes through two sockets of Go's, from a sender that keeps many under way, and the ack back. One
 // operation is one that was answered. Sender and node share the processors, and the sender's time counts too. The Plain ones are
-// the same with a loop of Go alone, without a node: what the sockets cost on this machine. In the Single ones the sender moves
-// one datagram a call, as most peers do; in the others several.
+// the same with a loop of Go alone, without a node: what the sockets cost on this machine; the Hosted ones are those of a node on
+// the library's own host. In the Single ones the sender moves one datagram a call, as most peers do; in the others several.
 
-func BenchmarkEcho(b *testing.B)            { benchmarkEcho(b, Config{}, several) }
-func BenchmarkEchoPlain(b *testing.B)       { benchmarkPlain(b, several) }
-func BenchmarkEchoSingle(b *testing.B)      { benchmarkEcho(b, Config{}, one) }
-func BenchmarkEchoPlainSingle(b *testing.B) { benchmarkPlain(b, one) }
-func BenchmarkEchoHosted(b *testing.B)      { benchmarkEcho(b, Config{Hosted: true}, one) }
+func BenchmarkEcho(b *testing.B)             { benchmarkEcho(b, Config{}, several) }
+func BenchmarkEchoPlain(b *testing.B)        { benchmarkPlain(b, several) }
+func BenchmarkEchoHosted(b *testing.B)       { benchmarkEcho(b, Config{Hosted: true}, several) }
+func BenchmarkEchoSingle(b *testing.B)       { benchmarkEcho(b, Config{}, one) }
+func BenchmarkEchoPlainSingle(b *testing.B)  { benchmarkPlain(b, one) }
+func BenchmarkEchoHostedSingle(b *testing.B) { benchmarkEcho(b, Config{Hosted: true}, one) }
 
 // mover moves datagrams through a socket; see package udp.
 type mover interface {
