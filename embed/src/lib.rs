@@ -13,6 +13,7 @@
 //! | `fields` | how what users write is read |
 //! | `object` | what a machine brings to the handle |
 //! | `networkdb`, `memberlist`, `sync_server`, `sync_client`, `codec` | the machines, one file each |
+//! | `member` | what every member of a cluster is created with |
 //! | `sync_stream` | a sync connection's bytes as messages |
 //! | `hosted` | the tokio host on its own thread |
 //!
@@ -26,6 +27,7 @@ mod fields;
 mod hosted;
 mod inner;
 mod json;
+mod member;
 mod memberlist;
 mod networkdb;
 mod node;
@@ -38,11 +40,12 @@ mod sync_stream;
 pub use code::{Code, Error};
 pub use codec::CodecSettings;
 pub use event::{Event, EventKind};
+pub use member::{Gossip, Member};
 pub use memberlist::MemberlistSettings;
 pub use networkdb::NetworkDbSettings;
 pub use node::{Node, Signal};
 pub use object::Write;
-pub use settings::{Gossip, Kind, Settings, Tls};
+pub use settings::{Kind, Settings, Tls};
 pub use sync_client::SyncClientSettings;
 pub use sync_server::SyncServerSettings;
 pub use sync_stream::{SyncStream, sync_stream};

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use networkdb_core::{
     Name,
     machine::{Endpoint, Input, Instant, Machine, Output},
-    memberlist::{self, Config, Delegate, Keyring, MAX_META, MemberEvent, Membership, Outcome},
+    memberlist::{self, Config, Delegate, MAX_META, MemberEvent, Membership, Outcome},
 };
 use zeroize::Zeroizing;
 
 use crate::{
-    Code, Error, Event, EventKind, Gossip,
+    Code, Error, Event, EventKind, Member,
     fields::Fields,
     json::{self, Answer},
     networkdb::joined,
@@ -24,22 +24,12 @@ const SPREAD: Duration = Duration::from_secs(5);
 /// The settings of a member. What is left out is the peer's default.
 #[derive(Clone, Debug, Default)]
 pub struct MemberlistSettings {
-    /// Its name, unique in the cluster.
-    pub name: String,
-    /// The address of its sockets, for the built-in host: bound when the node is created, port 0 for any.
-    pub bind: Option<SocketAddr>,
-    /// Where others reach it; without it, what it is bound to.
-    pub advertise: Option<SocketAddr>,
-    /// Encryption keys, the first of which seals; in a text a list in hex. Without any, everything is plain.
-    pub keys: Keyring,
-    /// Tag of the cluster.
-    pub label: String,
+    /// What every member has.
+    pub member: Member,
     /// The peer's set of defaults.
     pub profile: Profile,
     /// What it says of itself, at most 512 bytes; in a text `meta_hex`, in hex.
     pub meta: Vec<u8>,
-    /// Settings that are seldom changed.
-    pub gossip: Gossip,
 }
 
 /// The peer's sets of defaults.
@@ -61,27 +51,20 @@ const PROFILES: &[(&str, Profile)] =
 impl MemberlistSettings {
     pub(crate) fn read(from: &mut Fields) -> Self {
         Self {
-            name: from.text("name").unwrap_or_default(),
-            bind: from.socket("bind"),
-            advertise: from.socket("advertise"),
-            keys: from.keys("keys").unwrap_or_default(),
-            label: from.text("label").unwrap_or_default(),
+            member: Member::read(from),
             profile: from.choice("profile", PROFILES).unwrap_or_default(),
             meta: from.bytes("meta_hex").unwrap_or_default(),
-            gossip: from.nested("gossip", Gossip::read).unwrap_or_default(),
         }
     }
 
     pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
-        let advertise = self.advertise.ok_or_else(|| Error::new(Code::Config, "`advertise` is missing"))?;
+        let (name, advertise) = self.member.identity()?;
         let mut config = match self.profile {
-            Profile::Lan => Config::lan(self.name, advertise),
-            Profile::Wan => Config::wan(self.name, advertise),
-            Profile::Local => Config::local(self.name, advertise),
+            Profile::Lan => Config::lan(name, advertise),
+            Profile::Wan => Config::wan(name, advertise),
+            Profile::Local => Config::local(name, advertise),
         };
-        self.gossip.apply(&mut config);
-        config.keyring = self.keys;
-        config.label = self.label.into();
+        self.member.apply(&mut config);
         Ok(Box::new(Members(Membership::new(config, seed, now, Meta(self.meta.into()))?)))
     }
 }

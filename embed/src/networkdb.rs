@@ -6,7 +6,7 @@ use bytes::Bytes;
 use networkdb_core::{
     Name,
     machine::{Endpoint, Input, Instant, Machine, Output},
-    memberlist::{JoinReport, Keyring},
+    memberlist::JoinReport,
     networkdb::{
         self, Change, ChangeKind, Config, EntryKey, Filter, JoinError, NetworkDb, RowState, Standing,
         Warning, WatchId, digests,
@@ -15,7 +15,7 @@ use networkdb_core::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Code, Error, Event, EventKind, Gossip, Write,
+    Code, Error, Event, EventKind, Member, Write,
     fields::Fields,
     json::{self, Answer},
     object::{Commands, Object, Request},
@@ -28,18 +28,8 @@ const PAGE: usize = 1_000;
 /// The settings of a NetworkDB node. What is left out is the peer's default.
 #[derive(Clone, Debug, Default)]
 pub struct NetworkDbSettings {
-    /// Its name, unique in the cluster.
-    pub name: String,
-    /// The address of its sockets, for the built-in host: bound when the node is created, port 0 for any.
-    pub bind: Option<SocketAddr>,
-    /// Where others reach it; without it, what it is bound to.
-    pub advertise: Option<SocketAddr>,
-    /// Encryption keys, the first of which seals; in a text a list in hex. Without any, everything is plain.
-    pub keys: Keyring,
-    /// Tag of the cluster.
-    pub label: String,
-    /// The membership below.
-    pub gossip: Gossip,
+    /// What every member has.
+    pub member: Member,
     /// The longest time between rounds of table gossip, in milliseconds.
     pub table_gossip_interval_ms: Option<u64>,
     /// Time between bulk syncs, in milliseconds.
@@ -55,12 +45,7 @@ pub struct NetworkDbSettings {
 impl NetworkDbSettings {
     pub(crate) fn read(from: &mut Fields) -> Self {
         Self {
-            name: from.text("name").unwrap_or_default(),
-            bind: from.socket("bind"),
-            advertise: from.socket("advertise"),
-            keys: from.keys("keys").unwrap_or_default(),
-            label: from.text("label").unwrap_or_default(),
-            gossip: from.nested("gossip", Gossip::read).unwrap_or_default(),
+            member: Member::read(from),
             table_gossip_interval_ms: from.number("table_gossip_interval_ms"),
             bulk_sync_interval_ms: from.number("bulk_sync_interval_ms"),
             reap_entry_ms: from.number("reap_entry_ms"),
@@ -70,11 +55,9 @@ impl NetworkDbSettings {
     }
 
     pub(crate) fn build(self, seed: [u8; 32], now: Instant) -> Result<Box<dyn Object>, Error> {
-        let advertise = self.advertise.ok_or_else(|| Error::new(Code::Config, "`advertise` is missing"))?;
-        let mut config = Config::new(self.name, advertise);
-        self.gossip.apply(&mut config.memberlist);
-        config.memberlist.keyring = self.keys;
-        config.memberlist.label = self.label.into();
+        let (name, advertise) = self.member.identity()?;
+        let mut config = Config::new(name, advertise);
+        self.member.apply(&mut config.memberlist);
         set_ms(&mut config.gossip_interval, self.table_gossip_interval_ms);
         set_ms(&mut config.bulk_sync_interval, self.bulk_sync_interval_ms);
         set_ms(&mut config.reap_entry, self.reap_entry_ms);

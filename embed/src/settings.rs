@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use networkdb_core::{machine::Instant, memberlist};
+use networkdb_core::machine::Instant;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
@@ -104,8 +104,10 @@ impl Settings {
 
     pub(crate) fn bind(&self) -> Bind {
         match self {
-            Self::NetworkDb(NetworkDbSettings { bind, .. })
-            | Self::Memberlist(MemberlistSettings { bind, .. }) => bind.map_or(Bind::Unnamed, Bind::Both),
+            Self::NetworkDb(NetworkDbSettings { member, .. })
+            | Self::Memberlist(MemberlistSettings { member, .. }) => {
+                member.bind.map_or(Bind::Unnamed, Bind::Both)
+            }
             Self::SyncServer(settings) => settings.bind.map_or(Bind::Unnamed, Bind::Listener),
             Self::SyncClient(_) => Bind::Nothing,
             Self::Codec(_) => Bind::Unnamed,
@@ -125,8 +127,8 @@ impl Settings {
     #[cfg(feature = "hosted")]
     pub(crate) fn advertise(&mut self) -> Option<&mut Option<SocketAddr>> {
         match self {
-            Self::NetworkDb(NetworkDbSettings { advertise, .. })
-            | Self::Memberlist(MemberlistSettings { advertise, .. }) => Some(advertise),
+            Self::NetworkDb(NetworkDbSettings { member, .. })
+            | Self::Memberlist(MemberlistSettings { member, .. }) => Some(&mut member.advertise),
             Self::SyncServer(_) | Self::SyncClient(_) | Self::Codec(_) => None,
         }
     }
@@ -174,53 +176,6 @@ fn value(found: &DeValue<'_>) -> Value {
         DeValue::Datetime(time) => time.to_string().into(),
         DeValue::Array(found) => found.iter().map(|one| value(one.get_ref())).collect(),
         DeValue::Table(table) => fields(table).into(),
-    }
-}
-
-/// Settings of membership that are seldom changed. What is left out is the peer's default.
-#[derive(Clone, Debug, Default)]
-pub struct Gossip {
-    /// Bytes of one packet.
-    pub packet_size: Option<usize>,
-    /// Whether what is sent may be compressed.
-    pub compression: Option<bool>,
-    /// The longest time between rounds of gossip, in milliseconds.
-    pub interval_ms: Option<u64>,
-    /// Members told in one round.
-    pub nodes: Option<usize>,
-    /// Time between probes, in milliseconds; 0 turns them off.
-    pub probe_interval_ms: Option<u64>,
-    /// How long a probe waits before it asks others, in milliseconds.
-    pub probe_timeout_ms: Option<u64>,
-    /// Time between push/pulls, in milliseconds; 0 turns them off.
-    pub push_pull_interval_ms: Option<u64>,
-    /// Deadline of one exchange over a stream, in milliseconds.
-    pub stream_timeout_ms: Option<u64>,
-}
-
-impl Gossip {
-    pub(crate) fn read(from: &mut Fields) -> Self {
-        Self {
-            packet_size: from.number("packet_size"),
-            compression: from.flag("compression"),
-            interval_ms: from.number("interval_ms"),
-            nodes: from.number("nodes"),
-            probe_interval_ms: from.number("probe_interval_ms"),
-            probe_timeout_ms: from.number("probe_timeout_ms"),
-            push_pull_interval_ms: from.number("push_pull_interval_ms"),
-            stream_timeout_ms: from.number("stream_timeout_ms"),
-        }
-    }
-
-    pub(crate) fn apply(&self, config: &mut memberlist::Config) {
-        set(&mut config.packet_size, self.packet_size);
-        set(&mut config.compression, self.compression);
-        set_ms(&mut config.gossip_interval, self.interval_ms);
-        set(&mut config.gossip_nodes, self.nodes);
-        set_ms(&mut config.probe_interval, self.probe_interval_ms);
-        set_ms(&mut config.probe_timeout, self.probe_timeout_ms);
-        set_ms(&mut config.push_pull_interval, self.push_pull_interval_ms);
-        set_ms(&mut config.stream_timeout, self.stream_timeout_ms);
     }
 }
 
