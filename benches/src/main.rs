@@ -2,26 +2,21 @@
 
 mod conditions;
 mod figures;
-mod memory;
 mod node;
 mod programs;
 mod runs;
 mod server;
 mod table;
-mod usage;
 mod work;
-mod workload;
 
-use std::{error::Error, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use networkdb_benches::Failure;
 
 use programs::{Family, Kind, Programs};
 use runs::Runs;
 use work::Work;
-
-/// What stops a measurement.
-type Failure = Box<dyn Error>;
 
 /// Measure networkdb beside Docker's NetworkDB and beside Typha.
 ///

@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use networkdb_benches::usage::Usage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     Failure,
     programs::{Kind, Programs},
-    usage::Usage,
 };
 
 /// Whatever takes longer has failed.

@@ -28,6 +28,14 @@ pub(crate) enum Kind {
 impl Family {
     /// In the order of their tables.
     pub(crate) const ALL: [Self; 2] = [Self::NetworkDb, Self::Sync];
+
+    /// Our program that is measured, and its package.
+    fn program(self) -> (&'static str, &'static str) {
+        match self {
+            Self::NetworkDb => ("networkdb", "networkdb-cli"),
+            Self::Sync => ("networkdb-sync-codec", "networkdb-benches"),
+        }
+    }
 }
 
 impl Kind {
@@ -52,6 +60,7 @@ pub(crate) struct Programs {
     ours: PathBuf,
     /// This one, which is also our server of the sync protocol.
     own: PathBuf,
+    sync_codec: PathBuf,
 }
 
 impl Programs {
@@ -61,15 +70,16 @@ impl Programs {
         let own = env::current_exe()?;
         let folder = own.parent().ok_or("this program lies nowhere")?;
         let target = folder.parent().ok_or("the target folder is missing")?;
-        let ours = target.join("release").join("networkdb");
-        if families.contains(&Family::NetworkDb) {
-            build_ours(workspace, target)?;
+        let (ours, sync_codec) =
+            (target.join("release/networkdb"), target.join("release/networkdb-sync-codec"));
+        for family in families {
+            build(workspace, target, *family)?;
         }
         let peers = match env::var_os("NETWORKDB_PEERS") {
             Some(given) => given.into(),
             None => build_peers(workspace, folder.join("peers"))?,
         };
-        let programs = Self { peers, ours, own };
+        let programs = Self { peers, ours, own, sync_codec };
         programs.check(families)?;
         Ok(programs)
     }
@@ -87,6 +97,11 @@ impl Programs {
         self.peers.join("gob")
     }
 
+    /// Our codec of the sync protocol, which measures itself.
+    pub(crate) fn sync_codec(&self) -> &Path {
+        &self.sync_codec
+    }
+
     pub(crate) fn own(&self) -> &Path {
         &self.own
     }
@@ -94,7 +109,7 @@ impl Programs {
     fn check(&self, families: &[Family]) -> Result<(), Failure> {
         let needed = families.iter().flat_map(|family| match family {
             Family::NetworkDb => Kind::ALL.map(|kind| self.path(kind)).to_vec(),
-            Family::Sync => vec![self.gob()],
+            Family::Sync => vec![self.gob(), self.sync_codec.clone()],
         });
         let missing = needed.into_iter().find(|path| !path.is_file());
         missing.map_or(Ok(()), |path| Err(format!("{} is missing", path.display()).into()))
@@ -109,10 +124,11 @@ impl Programs {
     }
 }
 
-fn build_ours(workspace: &Path, target: &Path) -> Result<(), Failure> {
-    eprintln!("building networkdb");
+fn build(workspace: &Path, target: &Path, family: Family) -> Result<(), Failure> {
+    let (program, package) = family.program();
+    eprintln!("building {program}");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--quiet", "--release", "--package", "networkdb-cli", "--target-dir"];
+    let build = ["build", "--quiet", "--release", "--package", package, "--bin", program, "--target-dir"];
     finish(Command::new(cargo).args(build).arg(target).current_dir(workspace))?;
     Ok(())
 }

@@ -3,11 +3,10 @@
 
 use std::net::SocketAddr;
 
+use networkdb_benches::{Failure, workload::Workload};
 use networkdb_host::sync::{DEFAULT_SYNCER_TYPE, Publisher, SyncServer, SyncServerConfig, SyncStatus};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
-
-use crate::{Failure, workload::Workload};
 
 /// The flags, named as the Go peer's.
 #[derive(Debug, clap::Args)]

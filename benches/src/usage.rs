@@ -6,15 +6,16 @@ use crate::Failure;
 
 /// Memory and processor time of one process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// Resident memory, in bytes.
-    pub(crate) memory: u64,
+    pub memory: u64,
     /// On a processor, all living threads together.
-    pub(crate) processor: Duration,
+    pub processor: Duration,
 }
 
 impl Usage {
-    pub(crate) fn of(process: u32) -> Result<Self, Failure> {
+    /// Of the process with this number.
+    pub fn of(process: u32) -> Result<Self, Failure> {
         Ok(Self { memory: memory(process)?, processor: processor(process)? })
     }
 }

@@ -13,7 +13,7 @@ const SMALL: usize = 30;
 
 /// Which keys and values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Workload {
+pub enum Workload {
     /// Workload endpoints.
     Big,
     /// Settings.
@@ -22,7 +22,7 @@ pub(crate) enum Workload {
 
 /// A key and its value.
 #[derive(Clone, Debug)]
-pub(crate) struct Kv {
+pub struct Kv {
     key: String,
     value: String,
     revision: String,
@@ -30,7 +30,8 @@ pub(crate) struct Kv {
 }
 
 impl Kv {
-    pub(crate) fn update(&self) -> SerializedUpdate<'_> {
+    /// As it is sent.
+    pub fn update(&self) -> SerializedUpdate<'_> {
         SerializedUpdate {
             key: self.key.as_bytes(),
             value: Some(self.value.as_bytes()),
@@ -43,7 +44,7 @@ impl Kv {
 
 impl Workload {
     /// The number `i` as it is after `round` changes. Keys and revisions are of one length up to a million.
-    pub(crate) fn kv(self, i: u32, round: u32) -> Kv {
+    pub fn kv(self, i: u32, round: u32) -> Kv {
         let (key, value) = match self {
             Self::Big => (
                 format!(
@@ -61,7 +62,7 @@ impl Workload {
     }
 
     /// The first `count`, unchanged.
-    pub(crate) fn kvs(self, count: u32) -> impl Iterator<Item = Kv> {
+    pub fn kvs(self, count: u32) -> impl Iterator<Item = Kv> {
         (0..count).map(move |i| self.kv(i, 0))
     }
 }

@@ -239,8 +239,7 @@ pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 #[inline]
 pub fn put_uint(out: &mut Vec<u8>, number: u32, value: u64) {
     if value != 0 {
-        put_varint(out, u64::from(number) << 3);
-        put_varint(out, value);
+        put_pair(out, u64::from(number) << 3, value);
     }
 }
 
@@ -274,12 +273,18 @@ pub fn put_block(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
 /// Appends what stands before the `len` bytes of a length-delimited field.
 #[inline]
 pub fn put_head(out: &mut Vec<u8>, number: u32, len: usize) {
-    if number < 16 && len < 0x80 {
+    put_pair(out, u64::from(number) << 3 | 2, len as u64);
+}
+
+/// Appends a tag and a number.
+#[inline]
+fn put_pair(out: &mut Vec<u8>, tag: u64, value: u64) {
+    if tag < 0x80 && value < 0x80 {
         // Nearly all of them: room is asked for once.
-        out.extend_from_slice(&[(number << 3 | 2) as u8, len as u8]);
+        out.extend_from_slice(&[tag as u8, value as u8]);
     } else {
-        put_varint(out, u64::from(number) << 3 | 2);
-        put_varint(out, len as u64);
+        put_varint(out, tag);
+        put_varint(out, value);
     }
 }
 

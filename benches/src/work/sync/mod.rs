@@ -7,10 +7,10 @@ mod deltas;
 mod peers;
 mod snapshot;
 
+use networkdb_benches::KVS;
+
 use crate::{Failure, runs::Runs, table::Row};
 
-/// Keys of a server, each with 804 bytes of a stream.
-const KVS: u32 = 100_000;
 /// Runs beyond which no measurement is repeated: they take long.
 const MAX_RUNS: u32 = 3;
 
