@@ -155,7 +155,8 @@ impl Fields {
         })
     }
 
-    /// Keys in hex, the first of which seals. Errors do not repeat them.
+    /// Keys in hex, the first of which seals. Errors do not repeat them. Here `null` is wrong: whoever has keys to give must
+    /// not become plain.
     pub(crate) fn keys(&mut self, name: &'static str) -> Option<Keyring> {
         self.known.push(name);
         let found = self.object.get_mut(name).map(Value::take)?;
@@ -311,6 +312,15 @@ mod tests {
             ),
         ] {
             assert_eq!(wrong(text, read), told);
+        }
+    }
+
+    #[test]
+    fn keys_that_are_none_are_refused_and_not_repeated() {
+        let told = "`keys` is no list of keys of 16, 24 or 32 bytes in hex";
+        for keys in ["null", r#""00ff""#, r#"["00ff"]"#, r#"["00112233445566778899aabbccddeefg"]"#] {
+            let text = format!(r#"{{"keys":{keys}}}"#);
+            assert_eq!(wrong(&text, |from| assert!(from.keys("keys").is_none())), told);
         }
     }
 
