@@ -71,9 +71,7 @@ impl Answer {
     /// An object.
     pub(crate) fn object(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
         self.name(name);
-        self.0.push('{');
-        write(self);
-        self.0.push('}');
+        self.braced(write);
     }
 
     /// A list of objects.
@@ -98,6 +96,10 @@ impl Answer {
     /// An object of a list.
     pub(crate) fn item(&mut self, write: impl FnOnce(&mut Self)) {
         self.comma();
+        self.braced(write);
+    }
+
+    fn braced(&mut self, write: impl FnOnce(&mut Self)) {
         self.0.push('{');
         write(self);
         self.0.push('}');
