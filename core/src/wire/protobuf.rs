@@ -292,10 +292,7 @@ fn put_pair(out: &mut Vec<u8>, tag: u64, value: u64) {
 pub fn put_value(out: &mut Vec<u8>, number: i32, value: Value<'_>) {
     let tag = u64::from(number.unsigned_abs()) << 3;
     match value {
-        Value::Varint(value) => {
-            put_varint(out, tag);
-            put_varint(out, value);
-        }
+        Value::Varint(value) => put_pair(out, tag, value),
         Value::Fixed64(bytes) => {
             put_varint(out, tag | 1);
             out.extend_from_slice(&bytes);
