@@ -14,6 +14,7 @@ use crate::types::{ndb_addr, ndb_fault, ndb_input, ndb_input_kind as kind, ndb_o
 /// The streams of a node, and what its last step showed.
 #[derive(Default)]
 pub(crate) struct Held {
+    /// In boxes: the code of a tree grows with its values.
     streams: BTreeMap<u64, Box<Stream>>,
     /// The newest ids.
     accepted: u64,

@@ -17,7 +17,7 @@ const MAX_RUNS: u32 = 3;
 /// What is printed below the table.
 pub(crate) const CONDITIONS: &str = "\
 Runs: no more than 3. KVs: workload endpoints of 804 bytes of a stream, small ones settings of 88; the same of all servers, checked.
-Encode and decode: 100000 in messages of 100, or of 1000 with snappy, on one core; processor time, a collector's included.
+Encode and decode: 100000 in messages of 100, or of 1000 with snappy, on one core; processor time, a collector's included, and in ours the counting.
 Servers in processes of their own over loopback, not encrypted; their processor time is the kernel's count, what they send included.
 Clients: one Go program which reads and does not decode, on the same processors; done when the last has the snapshot.
 Of a snapshot in snappy the first client waits until it is made, the 100 are sent what is there.

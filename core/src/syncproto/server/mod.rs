@@ -43,6 +43,7 @@ const MAX_EVENTS: usize = 4096;
 pub struct Server {
     shared: Shared,
     feeds: Vec<Feed>,
+    /// In boxes: the code of a tree grows with its values.
     sessions: BTreeMap<StreamId, Box<Session>>,
     drain: Option<Duration>,
 }
